@@ -1,0 +1,558 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_policy.c owns the counting rules: what a record becomes when a guess
+ * is reserved, settled, refused, or when time passes. It knows no lock, no
+ * clock, no store and no request.
+ *
+ * The idea. A password is looked at only after its guess has a place in the
+ * client's budget, and
+ *
+ *     failures + places taken <= limit
+ *
+ * holds at every moment, whatever runs in parallel and however long a check
+ * takes; so no more than `limit` different wrong passwords are ever verified
+ * in one window. What makes this bearable for good users is that the budget
+ * counts different guesses: a guess that is in flight already is joined, one
+ * that proved right takes no place, and one that failed is not charged twice.
+ *
+ * A client's phases:
+ *
+ *            failure, busy                  failures = limit
+ *     CALM ----------------> WINDOW --------------------------> LOCKED
+ *      ^                        |                                  |
+ *      +------------------------+----------------------------------+
+ *              until_usec: by itself, whatever happened since
+ *
+ * The states of a slot, and what moves it (P: it holds a place):
+ *
+ *     EMPTY --take--> CHECKING(P) --right--> PROVEN --10 min--> EMPTY
+ *                        |   \
+ *                  wrong |    abandoned, or one window long unsettled
+ *                        v     `--> EMPTY
+ *                    REJECTED <--wrong, abandoned-- RECHECKING
+ *                        |                              ^
+ *                        +--take, 5 s later-------------+
+ *
+ * The end of a window empties REJECTED slots, and turns RECHECKING ones into
+ * CHECKING ones: what was paid for by the old window's failure takes a place
+ * in the new one.
+ */
+#include "guard_policy.h"
+
+#include <string.h>
+
+#define USEC_PER_SEC 1000000u
+#define LEVEL_MAX UINT8_MAX
+
+/* Seconds, rounded down: "not yet" is asked with this. */
+static uint32_t floor_sec(uint64_t usec)
+{
+    return (uint32_t)(usec / USEC_PER_SEC);
+}
+
+/* Seconds, rounded up: for ends that must not come early. */
+static uint32_t ceil_sec(uint64_t usec)
+{
+    return (uint32_t)((usec + USEC_PER_SEC - 1) / USEC_PER_SEC);
+}
+
+static uint64_t after(uint64_t now_usec, apr_interval_time_t span_usec)
+{
+    return now_usec + (uint64_t)span_usec;
+}
+
+static int in_flight(const guard_slot_t *slot)
+{
+    return slot->state == GUARD_SLOT_CHECKING ||
+           slot->state == GUARD_SLOT_RECHECKING;
+}
+
+static void empty(guard_slot_t *slot) { memset(slot, 0, sizeof(*slot)); }
+
+/* What the window's failures paid for: gone with it, or to be paid anew. */
+static void close_slots(guard_record_t *record)
+{
+    for (int i = 0; i < GUARD_SLOTS; i++) {
+        guard_slot_t *slot = &record->slot[i];
+
+        if (slot->state == GUARD_SLOT_REJECTED) {
+            empty(slot);
+        } else if (slot->state == GUARD_SLOT_RECHECKING) {
+            slot->state = GUARD_SLOT_CHECKING;
+        }
+    }
+}
+
+static void become_calm(guard_record_t *record)
+{
+    record->phase = GUARD_PHASE_CALM;
+    record->until_usec = 0;
+    record->failures = 0;
+    record->forgiven = 0;
+    record->busy = 0;
+    close_slots(record);
+}
+
+static void open_window(guard_record_t *record, const guard_policy_t *policy,
+                        uint64_t now_usec)
+{
+    if (record->phase == GUARD_PHASE_CALM) {
+        record->phase = GUARD_PHASE_WINDOW;
+        record->until_usec = after(now_usec, policy->window_usec);
+    }
+}
+
+static void expire_slot(guard_slot_t *slot, uint32_t now_sec)
+{
+    if (now_sec < slot->until_sec) {
+        return;
+    }
+    switch (slot->state) {
+    case GUARD_SLOT_CHECKING:
+    case GUARD_SLOT_PROVEN:
+        empty(slot);
+        break;
+    case GUARD_SLOT_RECHECKING:
+        slot->state = GUARD_SLOT_REJECTED;
+        slot->holders = 0;
+        break;
+    default: /* a REJECTED one lasts as long as its window */
+        break;
+    }
+}
+
+void guard_policy_refresh(guard_record_t *record, uint64_t now_usec)
+{
+    uint32_t now_sec = floor_sec(now_usec);
+
+    if (record->phase != GUARD_PHASE_CALM && now_usec >= record->until_usec) {
+        become_calm(record);
+    }
+    if (record->level && now_usec >= record->level_until_usec) {
+        record->level = 0;
+        record->level_until_usec = 0;
+    }
+    for (int i = 0; i < GUARD_SLOTS; i++) {
+        expire_slot(&record->slot[i], now_sec);
+    }
+    /* 16 bits of seconds: the difference tells, wrapped or not. */
+    if (record->waiters &&
+        (uint16_t)(now_sec - record->waiters_until) < UINT16_MAX / 2) {
+        record->waiters = 0;
+    }
+}
+
+int guard_policy_is_blank(const guard_record_t *record)
+{
+    for (int i = 0; i < GUARD_SLOTS; i++) {
+        if (record->slot[i].state != GUARD_SLOT_EMPTY) {
+            return 0;
+        }
+    }
+    return record->phase == GUARD_PHASE_CALM && !record->level &&
+           !record->waiters;
+}
+
+int guard_policy_is_evictable(const guard_record_t *record)
+{
+    for (int i = 0; i < GUARD_SLOTS; i++) {
+        if (in_flight(&record->slot[i])) {
+            return 0;
+        }
+    }
+    return record->phase != GUARD_PHASE_LOCKED;
+}
+
+uint64_t guard_policy_forgotten_at(const guard_record_t *record)
+{
+    uint64_t at_usec = record->until_usec;
+
+    if (at_usec < record->level_until_usec) {
+        at_usec = record->level_until_usec;
+    }
+    for (int i = 0; i < GUARD_SLOTS; i++) {
+        uint64_t slot_usec = record->slot[i].until_sec * (uint64_t)USEC_PER_SEC;
+
+        if (at_usec < slot_usec) {
+            at_usec = slot_usec;
+        }
+    }
+    return at_usec;
+}
+
+/* Sets of slot states, for find(). */
+#define IS(state) (1u << (state))
+#define IN_FLIGHT (IS(GUARD_SLOT_CHECKING) | IS(GUARD_SLOT_RECHECKING))
+#define REJECTED IS(GUARD_SLOT_REJECTED)
+#define PROVEN IS(GUARD_SLOT_PROVEN)
+
+/* Find a guess in one of these states. PROVEN slots carry the guess's
+ * proven_tag, all others its tag. */
+static guard_slot_t *find(guard_record_t *record, unsigned states, uint32_t tag)
+{
+    for (int i = 0; i < GUARD_SLOTS; i++) {
+        guard_slot_t *slot = &record->slot[i];
+
+        if ((states & IS(slot->state)) && slot->guess == tag) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+static const guard_slot_t *look(const guard_record_t *record, unsigned states,
+                                uint32_t tag)
+{
+    return find((guard_record_t *)record, states, tag);
+}
+
+/* Digest answers differ each time: such a guess neither joins nor repeats. */
+static int is_recognizable(const guard_guess_t *guess)
+{
+    return guess->tag == guess->proven_tag;
+}
+
+/* A slot to use: an empty one, else the oldest proven, else the oldest
+ * rejected. NULL: all are in flight. */
+static guard_slot_t *spare_slot(const guard_record_t *record)
+{
+    const guard_slot_t *proven = NULL, *rejected = NULL;
+
+    for (int i = 0; i < GUARD_SLOTS; i++) {
+        const guard_slot_t *slot = &record->slot[i];
+
+        if (slot->state == GUARD_SLOT_EMPTY) {
+            return (guard_slot_t *)slot;
+        }
+        if (slot->state == GUARD_SLOT_PROVEN &&
+            (!proven || slot->until_sec < proven->until_sec)) {
+            proven = slot;
+        }
+        if (slot->state == GUARD_SLOT_REJECTED &&
+            (!rejected || slot->until_sec < rejected->until_sec)) {
+            rejected = slot;
+        }
+    }
+    return (guard_slot_t *)(proven ? proven : rejected);
+}
+
+static unsigned count_places(const guard_record_t *record)
+{
+    unsigned places = 0;
+
+    for (int i = 0; i < GUARD_SLOTS; i++) {
+        places += record->slot[i].state == GUARD_SLOT_CHECKING;
+    }
+    return places;
+}
+
+static int has_room(const guard_record_t *record, const guard_policy_t *policy)
+{
+    return record->failures + count_places(record) < policy->limit &&
+           spare_slot(record);
+}
+
+guard_row_e guard_policy_judge(const guard_record_t *record,
+                               const guard_policy_t *policy,
+                               const guard_guess_t *guess, uint64_t now_usec)
+{
+    const guard_slot_t *slot;
+
+    if (record->phase == GUARD_PHASE_LOCKED) {
+        return GUARD_ROW_LOCKED;
+    }
+    if (record->failures >= policy->limit) {
+        return GUARD_ROW_OVER;
+    }
+    /* Past a number of busy refusals a proven guess queues like any other:
+     * else "busy or in" would tell a neighbour that he has found it. */
+    if (look(record, PROVEN, guess->proven_tag) &&
+        record->busy < GUARD_BUSY_PROVEN_MAX) {
+        return GUARD_ROW_PROVEN;
+    }
+    slot = is_recognizable(guess)
+               ? look(record, IN_FLIGHT | REJECTED, guess->tag)
+               : NULL;
+    if (slot && in_flight(slot)) {
+        return GUARD_ROW_CHECKING;
+    }
+    if (slot) {
+        return floor_sec(now_usec) < slot->until_sec ? GUARD_ROW_REPEATED
+                                                     : GUARD_ROW_REJECTED;
+    }
+    return has_room(record, policy) ? GUARD_ROW_FREE : GUARD_ROW_FULL;
+}
+
+guard_row_e guard_policy_strictest(guard_row_e a, guard_row_e b)
+{
+    return a < b ? a : b; /* guard_row_e is in that order */
+}
+
+/* Begin to verify in a slot of its own. */
+static guard_hold_e take_slot(guard_slot_t *slot, guard_slot_e state,
+                              const guard_policy_t *policy,
+                              const guard_guess_t *guess, uint64_t now_usec)
+{
+    if (!slot) {
+        return GUARD_HOLD_NOTHING; /* judge() promised one */
+    }
+    slot->guess = guess->tag;
+    slot->user = guess->user & ((1u << GUARD_USER_TAG_BITS) - 1);
+    slot->state = state & 7u;
+    slot->holders = 1;
+    slot->until_sec = ceil_sec(after(now_usec, policy->window_usec));
+    return GUARD_HOLD_SLOT;
+}
+
+guard_hold_e guard_policy_take(guard_record_t *record,
+                               const guard_policy_t *policy, guard_row_e row,
+                               const guard_guess_t *guess, uint64_t now_usec)
+{
+    guard_slot_t *slot = find(record, IN_FLIGHT | REJECTED, guess->tag);
+    guard_slot_t *proven = find(record, PROVEN, guess->proven_tag);
+
+    record->limit = policy->limit;
+    switch (row) {
+    case GUARD_ROW_REJECTED:
+        return take_slot(slot, GUARD_SLOT_RECHECKING, policy, guess, now_usec);
+    case GUARD_ROW_CHECKING:
+        if (!slot || slot->holders == GUARD_HOLDERS_MAX) {
+            return GUARD_HOLD_NOTHING;
+        }
+        slot->holders = (slot->holders + 1u) & GUARD_HOLDERS_MAX;
+        return GUARD_HOLD_SLOT;
+    case GUARD_ROW_FREE:
+        if (!proven) {
+            return take_slot(spare_slot(record), GUARD_SLOT_CHECKING, policy,
+                             guess, now_usec);
+        }
+        take_slot(proven, GUARD_SLOT_CHECKING, policy, guess, now_usec);
+        return GUARD_HOLD_SLOT_PROVEN;
+    default: /* PROVEN: verified all the same, but takes no place */
+        return GUARD_HOLD_NOTHING;
+    }
+}
+
+/* lockout * 2^level, at most the policy's longest. */
+static apr_interval_time_t lockout_length(const guard_policy_t *policy,
+                                          unsigned level)
+{
+    apr_interval_time_t length_usec = policy->lockout_usec;
+
+    while (level-- && length_usec < policy->lockout_max_usec) {
+        length_usec *= 2;
+    }
+    return length_usec < policy->lockout_max_usec ? length_usec
+                                                  : policy->lockout_max_usec;
+}
+
+void guard_policy_lock(guard_record_t *record, const guard_policy_t *policy,
+                       uint64_t now_usec)
+{
+    record->phase = GUARD_PHASE_LOCKED;
+    record->until_usec = after(now_usec, lockout_length(policy, record->level));
+    record->level_until_usec =
+        after(record->until_usec, policy->lockout_max_usec);
+    if (record->level < LEVEL_MAX) {
+        record->level++;
+    }
+    record->limit = policy->limit;
+    record->forgiven = 0;
+    record->busy = 0;
+    close_slots(record);
+}
+
+void guard_policy_busy(guard_record_t *record, const guard_policy_t *policy,
+                       uint64_t now_usec)
+{
+    open_window(record, policy, now_usec);
+    record->limit = policy->limit;
+    if (record->busy < GUARD_BUSY_PROVEN_MAX) {
+        record->busy++;
+    }
+}
+
+int guard_policy_wait(guard_record_t *record, uint64_t now_usec,
+                      apr_interval_time_t wait_usec)
+{
+    if (record->waiters >= GUARD_WAITERS_MAX) {
+        return 0;
+    }
+    record->waiters++;
+    /* Not the end of this wait but of the last to come: a waiter that was
+     * killed is forgotten as soon as no living one is left. */
+    record->waiters_until =
+        (uint16_t)(ceil_sec(after(now_usec, wait_usec)) + 1);
+    return 1;
+}
+
+void guard_policy_unwait(guard_record_t *record)
+{
+    if (record->waiters) {
+        record->waiters--;
+    }
+}
+
+/* A rejected guess is remembered to the end of its window, and answered for
+ * without a look at the password for a moment. */
+static void reject(guard_slot_t *slot, uint64_t now_usec)
+{
+    slot->state = GUARD_SLOT_REJECTED;
+    slot->holders = 0;
+    slot->until_sec = floor_sec(now_usec) + GUARD_REPEAT_SEC;
+}
+
+static guard_event_e settle_wrong(guard_record_t *record,
+                                  const guard_policy_t *policy,
+                                  const guard_guess_t *guess, uint64_t now_usec)
+{
+    guard_slot_t *slot = find(record, IN_FLIGHT, guess->tag);
+
+    if (!slot) {
+        slot = find(record, REJECTED, guess->tag);
+    }
+    if (!slot && is_recognizable(guess)) {
+        slot = find(record, PROVEN, guess->tag); /* right once, now no more */
+    }
+    if (record->phase == GUARD_PHASE_LOCKED) {
+        if (slot) {
+            empty(slot);
+        }
+        return GUARD_EVENT_NONE;
+    }
+    if (slot && (slot->state == GUARD_SLOT_REJECTED ||
+                 slot->state == GUARD_SLOT_RECHECKING)) {
+        reject(slot, now_usec); /* this window's failure already */
+        return GUARD_EVENT_NONE;
+    }
+    if (!slot) {
+        slot = spare_slot(record);
+    }
+    if (slot) {
+        slot->guess = guess->tag;
+        slot->user = guess->user & ((1u << GUARD_USER_TAG_BITS) - 1);
+        reject(slot, now_usec);
+    }
+    open_window(record, policy, now_usec);
+    record->failures++;
+    record->limit = policy->limit;
+    if (record->failures < policy->limit) {
+        return GUARD_EVENT_NONE;
+    }
+    guard_policy_lock(record, policy, now_usec);
+    return GUARD_EVENT_LOCKOUT;
+}
+
+/* The user has come in for the first time: his own typos are forgiven, as far
+ * as they are remembered, and at most `limit` of them a window. */
+static void forgive(guard_record_t *record, const guard_policy_t *policy,
+                    const guard_guess_t *guess)
+{
+    uint32_t user = guess->user & ((1u << GUARD_USER_TAG_BITS) - 1);
+    unsigned kind = record->kind & (unsigned)~GUARD_RECORD_OBSERVED;
+
+    if (kind != GUARD_KIND_IP && kind != GUARD_KIND_LOGIN) {
+        return; /* other people's failures are among them */
+    }
+    for (int i = 0; i < GUARD_SLOTS; i++) {
+        guard_slot_t *slot = &record->slot[i];
+
+        if (slot->state == GUARD_SLOT_REJECTED && slot->user == user &&
+            record->failures && record->forgiven < policy->limit) {
+            empty(slot);
+            record->failures--;
+            record->forgiven++;
+        }
+    }
+}
+
+static void settle_right(guard_record_t *record, const guard_policy_t *policy,
+                         guard_hold_e hold, const guard_guess_t *guess,
+                         uint64_t now_usec)
+{
+    guard_slot_t *proven = find(record, PROVEN, guess->proven_tag);
+    guard_slot_t *slot = find(record, IN_FLIGHT | REJECTED, guess->tag);
+
+    if (record->phase == GUARD_PHASE_WINDOW && !proven &&
+        hold != GUARD_HOLD_SLOT_PROVEN) {
+        /* A guess that was wrong before and is right now is among them. */
+        if (slot && slot->state == GUARD_SLOT_RECHECKING) {
+            reject(slot, now_usec);
+        }
+        forgive(record, policy, guess);
+        slot = find(record, IN_FLIGHT | REJECTED, guess->tag);
+    }
+    if (proven && slot) {
+        empty(slot);
+    }
+    if (!proven) {
+        proven = slot ? slot : spare_slot(record);
+    }
+    if (!proven) {
+        return;
+    }
+    proven->guess = guess->proven_tag;
+    proven->user = guess->user & ((1u << GUARD_USER_TAG_BITS) - 1);
+    proven->holders = 0;
+    proven->state = GUARD_SLOT_PROVEN;
+    proven->until_sec = floor_sec(now_usec) + GUARD_PROVEN_SEC;
+}
+
+static void settle_abandoned(guard_record_t *record, guard_hold_e hold,
+                             const guard_guess_t *guess)
+{
+    guard_slot_t *slot = find(record, IN_FLIGHT, guess->tag);
+
+    if (hold == GUARD_HOLD_NOTHING || !slot) {
+        return;
+    }
+    if (slot->holders > 1) {
+        slot->holders = (slot->holders - 1u) & GUARD_HOLDERS_MAX;
+        return;
+    }
+    if (slot->state == GUARD_SLOT_CHECKING) {
+        empty(slot);
+        return;
+    }
+    slot->state = GUARD_SLOT_REJECTED;
+    slot->holders = 0;
+    slot->until_sec = 0; /* the next one may look */
+}
+
+guard_event_e guard_policy_settle(guard_record_t *record,
+                                  const guard_policy_t *policy,
+                                  guard_hold_e hold, const guard_guess_t *guess,
+                                  guard_outcome_e outcome, uint64_t now_usec)
+{
+    switch (outcome) {
+    case GUARD_WRONG:
+        return settle_wrong(record, policy, guess, now_usec);
+    case GUARD_RIGHT:
+        settle_right(record, policy, hold, guess, now_usec);
+        return GUARD_EVENT_NONE;
+    default:
+        settle_abandoned(record, hold, guess);
+        return GUARD_EVENT_NONE;
+    }
+}
+
+void guard_policy_unlock(guard_record_t *record)
+{
+    become_calm(record);
+    record->level = 0;
+    record->level_until_usec = 0;
+}
+
+void guard_policy_void_guesses(guard_record_t *record)
+{
+    for (int i = 0; i < GUARD_SLOTS; i++) {
+        guard_slot_t *slot = &record->slot[i];
+
+        if (slot->state == GUARD_SLOT_REJECTED ||
+            slot->state == GUARD_SLOT_RECHECKING ||
+            slot->state == GUARD_SLOT_PROVEN) {
+            empty(slot);
+        }
+    }
+    record->waiters = 0;
+}

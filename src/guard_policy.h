@@ -1,0 +1,197 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * guard_policy.h: the counting rules, as functions of (record, policy, now).
+ *
+ * A record is what is remembered of one client. The functions below are the
+ * only ones that change one. None takes a lock, reads a clock or allocates:
+ * whoever calls them owns the record while they run (a store holds its lock,
+ * or works on a copy).
+ *
+ * Time is in microseconds of the store's own clock, which only goes forward.
+ * Times inside slots are whole seconds of the same clock, rounded so that
+ * rounding errs against the client, by less than a second.
+ */
+#ifndef GUARD_POLICY_H
+#define GUARD_POLICY_H
+
+#include "guard_key.h"
+#include <apr_time.h>
+
+/* The bounds; docs/bounds.md tells each one's reason. */
+#define GUARD_LIMIT_MAX 1000
+#define GUARD_WINDOW_USEC_MIN apr_time_from_sec(1)
+#define GUARD_WINDOW_USEC_MAX apr_time_from_sec(7 * 86400)
+#define GUARD_LOCKOUT_USEC_MAX apr_time_from_sec(30 * 86400)
+#define GUARD_PROVEN_SEC 600 /* a right guess stays proven */
+#define GUARD_REPEAT_SEC 5   /* a rejected one is answered unverified */
+#define GUARD_WAITERS_MAX 32 /* requests of one client waiting for a place */
+#define GUARD_WAIT_USEC apr_time_from_sec(2) /* the longest wait */
+#define GUARD_BUSY_PROVEN_MAX                                                  \
+    8 /* busy refusals, then proven ones queue too                             \
+       */
+
+/** One limit in force: the arguments of AuthGuardLimit. */
+typedef struct guard_policy_t {
+    uint16_t limit; /* failures that lock, 1 to GUARD_LIMIT_MAX */
+    apr_interval_time_t window_usec;
+    apr_interval_time_t lockout_usec;
+    apr_interval_time_t lockout_max_usec;
+} guard_policy_t;
+
+/** What a slot remembers of a guess. */
+typedef enum {
+    GUARD_SLOT_EMPTY = 0,
+    GUARD_SLOT_CHECKING,   /* being verified; holds a place */
+    GUARD_SLOT_REJECTED,   /* wrong, and counted in this window */
+    GUARD_SLOT_RECHECKING, /* rejected, being verified again; no place */
+    GUARD_SLOT_PROVEN      /* right, not long ago */
+} guard_slot_e;
+
+typedef struct guard_slot_t {
+    uint32_t guess;
+    uint32_t until_sec; /* CHECKING, RECHECKING: given up then; REJECTED:
+                           answered unverified till then; PROVEN: till then */
+    uint32_t user : GUARD_USER_TAG_BITS;
+    uint32_t holders : 8; /* attempts verifying it, while in flight */
+    uint32_t state : 3;
+} guard_slot_t;
+
+#define GUARD_SLOTS 6
+#define GUARD_HOLDERS_MAX 255
+
+typedef enum {
+    GUARD_PHASE_CALM = 0,
+    GUARD_PHASE_WINDOW, /* failures count until until_usec */
+    GUARD_PHASE_LOCKED  /* locked out until until_usec */
+} guard_phase_e;
+
+/**
+ * One client, two cache lines, the same in memory and in the file:
+ *
+ *     0  id                8  address              24  until_usec
+ *    32  level_until_usec 40  failures limit forgiven scope waiters_until
+ *    50  kind bits phase level busy waiters
+ *    56  6 slots of 12 bytes
+ */
+typedef struct guard_record_t {
+    uint64_t id; /* guard_client_t's; 0: no record */
+    guard_addr_t addr;
+    uint64_t until_usec;
+    uint64_t level_until_usec; /* then level falls back to 0 */
+    uint16_t failures;         /* in this window, or when locked */
+    uint16_t limit;            /* as last judged by, for people */
+    uint16_t forgiven;         /* failures forgiven in this window */
+    uint16_t scope;            /* index of the scope's name, 0: unknown */
+    uint16_t waiters_until;    /* seconds, low bits: then waiters is void */
+    uint8_t kind;              /* guard_kind_e; bit 7: observed */
+    uint8_t bits;
+    uint8_t phase;
+    uint8_t level; /* lockouts in a row */
+    uint8_t busy;  /* busy refusals in this window, saturating */
+    uint8_t waiters;
+    guard_slot_t slot[GUARD_SLOTS];
+} guard_record_t;
+
+_Static_assert(sizeof(guard_slot_t) == 12, "six slots fill a record");
+_Static_assert(sizeof(guard_record_t) == 128, "two cache lines");
+
+#define GUARD_RECORD_OBSERVED 0x80
+
+/** The rows of the reserve table: what the client's state says of a guess. */
+typedef enum {
+    GUARD_ROW_LOCKED = 1, /* refuse */
+    GUARD_ROW_OVER,       /* failures >= limit: lock out now */
+    GUARD_ROW_REPEATED,   /* rejected a moment ago: wrong, unverified */
+    GUARD_ROW_CHECKING,   /* another request verifies it: wait for it */
+    GUARD_ROW_FULL,       /* no place or no slot: wait for one */
+    GUARD_ROW_PROVEN,     /* admit, no place */
+    GUARD_ROW_REJECTED,   /* admit, counted already, no place */
+    GUARD_ROW_FREE        /* admit, take a place */
+} guard_row_e;
+
+/** What an admitted attempt holds in a record until it is settled. */
+typedef enum {
+    GUARD_HOLD_NOTHING = 0, /* proven, or a holder too many to count */
+    GUARD_HOLD_SLOT,        /* one of the slot's holders */
+    GUARD_HOLD_SLOT_PROVEN  /* the same; it was proven before */
+} guard_hold_e;
+
+/** How a password check ended. */
+typedef enum {
+    GUARD_RIGHT = 1,
+    GUARD_WRONG,
+    GUARD_ABANDONED /* our fault, or no check took place */
+} guard_outcome_e;
+
+/** What a change did to the client, for whoever logs. */
+typedef enum { GUARD_EVENT_NONE = 0, GUARD_EVENT_LOCKOUT } guard_event_e;
+
+/** Let time pass: end what is over. Every other call expects it done. */
+void guard_policy_refresh(guard_record_t *record, uint64_t now_usec);
+
+/** @return 1 if nothing worth keeping is left (after a refresh), else 0. */
+int guard_policy_is_blank(const guard_record_t *record);
+
+/** @return 1 if eviction may take it (after a refresh): not locked, no guess
+ *  in flight; else 0. */
+int guard_policy_is_evictable(const guard_record_t *record);
+
+/** @return when the last of what it remembers is over, in microseconds. */
+uint64_t guard_policy_forgotten_at(const guard_record_t *record);
+
+/** Which row of the reserve table fits; changes nothing. */
+guard_row_e guard_policy_judge(const guard_record_t *record,
+                               const guard_policy_t *policy,
+                               const guard_guess_t *guess, uint64_t now_usec);
+
+/**
+ * The row of several limits in force together: any refusal beats any wait,
+ * any wait beats admission.
+ */
+guard_row_e guard_policy_strictest(guard_row_e a, guard_row_e b);
+
+/**
+ * Admit by row (PROVEN, REJECTED or FREE; CHECKING for one that waited in
+ * vain and verifies under the same place).
+ */
+guard_hold_e guard_policy_take(guard_record_t *record,
+                               const guard_policy_t *policy, guard_row_e row,
+                               const guard_guess_t *guess, uint64_t now_usec);
+
+/** Begin a lockout: on GUARD_ROW_OVER, and inside settle. */
+void guard_policy_lock(guard_record_t *record, const guard_policy_t *policy,
+                       uint64_t now_usec);
+
+/** Count a busy refusal; opens the window if none is. */
+void guard_policy_busy(guard_record_t *record, const guard_policy_t *policy,
+                       uint64_t now_usec);
+
+/**
+ * Let one more request of this client wait, at most until wait_usec from now.
+ * @return 1, or 0 if GUARD_WAITERS_MAX do already.
+ */
+int guard_policy_wait(guard_record_t *record, uint64_t now_usec,
+                      apr_interval_time_t wait_usec);
+
+/** End one wait. */
+void guard_policy_unwait(guard_record_t *record);
+
+/** Settle what take() gave. Call once for each take(). */
+guard_event_e guard_policy_settle(guard_record_t *record,
+                                  const guard_policy_t *policy,
+                                  guard_hold_e hold, const guard_guess_t *guess,
+                                  guard_outcome_e outcome, uint64_t now_usec);
+
+/** Forget failures, lockout, level and busy; guesses in flight stay. */
+void guard_policy_unlock(guard_record_t *record);
+
+/** Void what was remembered under another guess key; places stay taken. */
+void guard_policy_void_guesses(guard_record_t *record);
+
+/**
+ * Check a record's invariants, as after a crash or in a test.
+ * @return NULL, or a sentence that tells the first one broken
+ */
+const char *guard_policy_fault(const guard_record_t *record, uint64_t now_usec);
+
+#endif

@@ -1,0 +1,200 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * guard_store.h: the contract between the guard and whatever keeps counts.
+ *
+ * A store knows clients, guesses and policies; it knows nothing of requests.
+ * Each operation is atomic for its clients: of all processes that share the
+ * store, one at a time sees and changes them, and a process killed in the
+ * middle leaves the state before or after, never one in between.
+ *
+ * The clock is an argument: now_usec is CLOCK_BOOTTIME in microseconds,
+ * guard_store_clock() in the server, anything that only grows in a test.
+ *
+ * Errors: APR_SUCCESS, or a status that says why the store could not do it
+ * (APR_TIMEUP: its lock was not to be had in time). After an error nothing
+ * was changed, and reports and tickets are as if the call had not been made;
+ * a ticket that could not be settled keeps its place for one window.
+ */
+#ifndef GUARD_STORE_H
+#define GUARD_STORE_H
+
+#include "guard_policy.h"
+#include <apr_pools.h>
+
+/** Group and version under which stores are registered (ap_provider.h). */
+#define GUARD_STORE_GROUP "auth_guard_store"
+#define GUARD_STORE_VERSION "0"
+
+#define GUARD_CLAIMS_MAX GUARD_KIND_MAX
+
+/** A client and the limit that is in force for it. */
+typedef struct guard_claim_t {
+    guard_client_t client; /* sealed with the store's table_secret */
+    guard_policy_t policy;
+} guard_claim_t;
+
+/** How long the caller is ready to stay. */
+typedef enum {
+    GUARD_MAY_WAIT, /* told GUARD_WAIT, it sleeps a little and asks again */
+    GUARD_LAST_TRY  /* decide now: no GUARD_WAIT */
+} guard_patience_e;
+
+typedef enum {
+    GUARD_ADMIT = 1, /* verify the password, then settle */
+    GUARD_REPEAT,    /* wrong a moment ago, and still: refuse, 401.1 */
+    GUARD_LOCKED,    /* refuse, 401.501 */
+    GUARD_WAIT,      /* ask again with the same ticket */
+    GUARD_BUSY,      /* refuse, 429.501 */
+    GUARD_OVERLOAD   /* refuse, 503.2 */
+} guard_verdict_e;
+
+/** What one operation did, or saw, of one claim. */
+typedef struct guard_standing_t {
+    guard_event_e event; /* GUARD_EVENT_LOCKOUT: it began just now */
+    guard_phase_e phase;
+    uint16_t failures;
+    uint16_t limit;
+    uint8_t level;
+    uint8_t overflow;                   /* 1: counted in the overflow record */
+    apr_interval_time_t remaining_usec; /* of the lockout; 0 if not locked */
+} guard_standing_t;
+
+/** What an operation reports. standing[i] belongs to claims[i]. */
+typedef struct guard_report_t {
+    guard_verdict_e verdict;
+    unsigned decisive; /* index of the claim that decided the verdict */
+    guard_standing_t standing[GUARD_CLAIMS_MAX];
+} guard_report_t;
+
+typedef enum {
+    GUARD_TICKET_NEW = 0, /* as zeroed by the caller */
+    GUARD_TICKET_WAITING, /* counted as waiting for a place */
+    GUARD_TICKET_OPEN,    /* admitted, to be settled */
+    GUARD_TICKET_CLOSED
+} guard_ticket_e;
+
+/**
+ * One attempt's dealings with the store. The caller zeroes it, passes it to
+ * every reserve of the attempt, and to settle; the rest is the store's.
+ */
+typedef struct guard_ticket_t {
+    guard_ticket_e state;
+    unsigned claim_count;
+    guard_guess_t guess;
+    guard_claim_t claim[GUARD_CLAIMS_MAX];
+    guard_hold_e hold[GUARD_CLAIMS_MAX];
+    uint8_t overflow[GUARD_CLAIMS_MAX]; /* held in the overflow record */
+    uint8_t waiting[GUARD_CLAIMS_MAX];  /* counted as waiter there */
+    char token[16];                     /* for stores across a network */
+} guard_ticket_t;
+
+/** What the counters count; docs/log.md and the metrics name them alike. */
+typedef enum {
+    GUARD_COUNT_OK,
+    GUARD_COUNT_FAILED,
+    GUARD_COUNT_REPEAT,
+    GUARD_COUNT_LOCKED,
+    GUARD_COUNT_BUSY,
+    GUARD_COUNT_OVERLOAD,
+    GUARD_COUNT_ABANDONED,
+    GUARD_COUNT_EXEMPT,
+    GUARD_COUNT_REFUSED_LOCKED, /* requests, with or without credentials */
+    GUARD_COUNT_REFUSED_REPEAT,
+    GUARD_COUNT_REFUSED_BUSY,
+    GUARD_COUNT_REFUSED_OVERLOAD,
+    GUARD_COUNT_LOCKOUTS,
+    GUARD_COUNT_EVICTIONS, /* the store counts the last three itself */
+    GUARD_COUNT_OVERFLOW,
+    GUARD_COUNT_RECOVERIES,
+    GUARD_COUNT_MAX
+} guard_counter_e;
+
+typedef struct guard_stats_t {
+    uint64_t counter[GUARD_COUNT_MAX];
+    uint64_t table_size;      /* clients that fit */
+    uint64_t clients_tracked; /* records in use, overflow ones not counted */
+    uint64_t clients_locked;
+} guard_stats_t;
+
+/** One record, as people are told of it. */
+typedef struct guard_entry_t {
+    uint64_t id;
+    guard_kind_e kind;
+    guard_counted_e counted;
+    guard_addr_t addr;
+    uint8_t bits;
+    guard_phase_e phase;
+    uint16_t failures;
+    uint16_t limit;
+    uint8_t level;
+    apr_interval_time_t remaining_usec; /* of the lockout or the window */
+    unsigned in_flight;                 /* guesses being verified */
+    uint64_t scope;                     /* 0 where the name is unknown */
+    char scope_name[128];               /* "" where unknown; cut to fit */
+} guard_entry_t;
+
+/** Which records unlock and iterate mean; a zeroed one means all. */
+typedef struct guard_filter_t {
+    enum { GUARD_FILTER_ALL, GUARD_FILTER_NET, GUARD_FILTER_USER } by;
+    guard_cidr_t net;       /* NET: records whose address lies in it */
+    const char *user;       /* USER: `user` and `login` records of this name */
+    const char *scope_name; /* NULL: every scope */
+    int locked_only;
+} guard_filter_t;
+
+/** @return APR_SUCCESS to go on; anything else ends the walk. */
+typedef apr_status_t guard_entry_fn(void *baton, const guard_entry_t *entry);
+
+typedef struct guard_store_t guard_store_t;
+
+typedef struct guard_store_ops_t {
+    const char *name;
+
+    /**
+     * Reserve a place in all claims, or in none. Call before any password is
+     * looked at; with GUARD_WAIT, again, until it says something else.
+     */
+    apr_status_t (*reserve)(guard_store_t *store, uint64_t now_usec,
+                            const guard_claim_t *claims, unsigned count,
+                            const guard_guess_t *guess,
+                            guard_patience_e patience, guard_ticket_t *ticket,
+                            guard_report_t *report);
+
+    /** Settle an open ticket; any other is left alone, APR_SUCCESS. */
+    apr_status_t (*settle)(guard_store_t *store, uint64_t now_usec,
+                           guard_ticket_t *ticket, guard_outcome_e outcome,
+                           guard_report_t *report);
+
+    /** See where the claims stand; verdict GUARD_LOCKED or GUARD_ADMIT. */
+    apr_status_t (*peek)(guard_store_t *store, uint64_t now_usec,
+                         const guard_claim_t *claims, unsigned count,
+                         guard_report_t *report);
+
+    /** Unlock what filter means; *count says how many were locked. */
+    apr_status_t (*unlock)(guard_store_t *store, uint64_t now_usec,
+                           const guard_filter_t *filter, unsigned *count);
+
+    /** Show every record in use that filter means; no lock is held while
+     *  each() runs. */
+    apr_status_t (*iterate)(guard_store_t *store, uint64_t now_usec,
+                            const guard_filter_t *filter, guard_entry_fn *each,
+                            void *baton);
+
+    apr_status_t (*stats)(guard_store_t *store, uint64_t now_usec,
+                          guard_stats_t *stats);
+
+    /** Count one event. Never fails, never waits. */
+    void (*tally)(guard_store_t *store, guard_counter_e counter);
+} guard_store_ops_t;
+
+/** Every store's memory begins with this. */
+struct guard_store_t {
+    const guard_store_ops_t *ops;
+    guard_secret_t table_secret; /* [fork] names clients */
+    guard_secret_t guess_secret; /* [fork] names guesses; never written */
+};
+
+/** CLOCK_BOOTTIME in microseconds: goes on in suspend, is never set. */
+uint64_t guard_store_clock(void);
+
+#endif

@@ -1,0 +1,523 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_store_shm.c owns the store's operations on shared memory: which
+ * records a call works on, in which order they are locked, and how several
+ * limits become one verdict. It knows no file beyond opening it, and leaves
+ * every rule of counting to guard_policy.c.
+ *
+ * Invariant: an operation locks the stripes of all its claims, in ascending
+ * order and before it reads any record; works on copies; and writes back only
+ * once the verdict is known. So claims get a place in all or in none, and no
+ * two processes wait for each other. No lock is held when a call returns.
+ */
+#include "guard_store_shm.h"
+#include "guard_store_shm_file.h"
+#include "guard_store_shm_walk.h"
+
+#include <apr_strings.h>
+
+#include <string.h>
+
+typedef struct guard_shm_store_t {
+    guard_store_t base;
+    guard_shm_file_t file;
+} guard_shm_store_t;
+
+/* A claim's record while its stripe is locked. */
+typedef struct claim_view_t {
+    guard_shm_place_t place;
+    int placed;            /* place is its own, found or promised */
+    guard_record_t record; /* a copy, refreshed */
+    guard_row_e row;
+    int changed;
+} claim_view_t;
+
+/* The stripes of a call, ascending, each once. */
+typedef struct stripe_set_t {
+    uint32_t stripe[GUARD_CLAIMS_MAX];
+    unsigned count;
+} stripe_set_t;
+
+static guard_shm_file_t *file_of(guard_store_t *store)
+{
+    return &((guard_shm_store_t *)store)->file;
+}
+
+static void add_stripe(stripe_set_t *set, uint32_t stripe)
+{
+    unsigned at = set->count;
+
+    while (at && set->stripe[at - 1] > stripe) {
+        at--;
+    }
+    if (at && set->stripe[at - 1] == stripe) {
+        return;
+    }
+    memmove(&set->stripe[at + 1], &set->stripe[at],
+            (set->count - at) * sizeof(set->stripe[0]));
+    set->stripe[at] = stripe;
+    set->count++;
+}
+
+static void unlock_all(guard_shm_table_t *table, const stripe_set_t *set,
+                       unsigned count)
+{
+    while (count) {
+        guard_shm_table_unlock(table, set->stripe[--count]);
+    }
+}
+
+static apr_status_t lock_all(guard_shm_table_t *table,
+                             const guard_claim_t *claims, unsigned count,
+                             stripe_set_t *set)
+{
+    set->count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t bucket = guard_shm_table_bucket_of(table, claims[i].client.id);
+
+        add_stripe(set, guard_shm_table_stripe_of(bucket));
+    }
+    for (unsigned i = 0; i < set->count; i++) {
+        apr_status_t rv = guard_shm_table_lock(table, set->stripe[i]);
+
+        if (rv != APR_SUCCESS) {
+            unlock_all(table, set, i);
+            return rv;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+/* A newcomer's record. */
+static void begin_record(guard_record_t *record, const guard_client_t *client,
+                         int overflow)
+{
+    memset(record, 0, sizeof(*record));
+    record->id = overflow ? GUARD_SHM_OVERFLOW_ID : client->id;
+    record->kind = overflow ? GUARD_KIND_OVERFLOW : client->kind;
+    if (client->counted == GUARD_COUNTED_OBSERVED && !overflow) {
+        record->kind |= GUARD_RECORD_OBSERVED;
+    }
+    if (!overflow) {
+        record->addr = client->addr;
+        record->bits = client->bits;
+    }
+}
+
+/* Entries of that bucket which other claims of the call have already. */
+static uint32_t promised(const claim_view_t *views, unsigned count,
+                         uint32_t bucket)
+{
+    uint32_t entries = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (views[i].place.bucket == bucket && views[i].placed) {
+            entries |= 1u << views[i].place.index;
+        }
+    }
+    return entries;
+}
+
+/* Find the record of each claim, or room for it, and copy it out. */
+static void load_locked(guard_shm_table_t *table, const guard_claim_t *claims,
+                        unsigned count, uint64_t table_usec,
+                        claim_view_t *views)
+{
+    for (unsigned i = 0; i < count; i++) {
+        views[i].changed = 0;
+        views[i].place =
+            guard_shm_table_find_locked(table, claims[i].client.id);
+        views[i].placed = views[i].place.found;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        claim_view_t *view = &views[i];
+
+        if (!view->placed) {
+            view->place = guard_shm_table_room_locked(
+                table, claims[i].client.id,
+                promised(views, count, view->place.bucket), table_usec);
+            view->placed = 1;
+        }
+        if (view->place.found) {
+            guard_shm_table_read_locked(table, &view->place, &view->record);
+            guard_policy_refresh(&view->record, table_usec);
+        } else {
+            begin_record(&view->record, &claims[i].client,
+                         view->place.index == GUARD_SHM_OVERFLOW);
+        }
+    }
+}
+
+/* Write back what changed; what is blank leaves the table. */
+static void save_locked(guard_shm_table_t *table, const guard_client_t *client,
+                        claim_view_t *view)
+{
+    static const guard_record_t nothing;
+    int known = view->place.found;
+
+    if (!view->changed) {
+        return;
+    }
+    if (guard_policy_is_blank(&view->record)) {
+        if (known) {
+            guard_shm_table_write_locked(table, &view->place, &nothing);
+        }
+        return;
+    }
+    if (view->place.index == GUARD_SHM_OVERFLOW) {
+        guard_shm_table_tally(table, GUARD_COUNT_OVERFLOW);
+    } else if (!view->record.scope) {
+        view->record.scope =
+            guard_shm_table_scope(table, client->scope, client->scope_name);
+    }
+    guard_shm_table_write_locked(table, &view->place, &view->record);
+}
+
+static void tell(guard_standing_t *standing, const claim_view_t *view,
+                 const guard_policy_t *policy, uint64_t table_usec)
+{
+    const guard_record_t *record = &view->record;
+
+    standing->phase = record->phase;
+    standing->failures = record->failures;
+    standing->limit = policy->limit;
+    standing->level = record->level;
+    standing->overflow = view->place.index == GUARD_SHM_OVERFLOW;
+    standing->remaining_usec = 0;
+    if (record->phase == GUARD_PHASE_LOCKED) {
+        standing->remaining_usec =
+            (apr_interval_time_t)(record->until_usec - table_usec);
+    }
+}
+
+/* Of several lockouts the longest decides, of other rows the first. */
+static unsigned decisive(const claim_view_t *views, unsigned count,
+                         guard_row_e row)
+{
+    unsigned best = count;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (views[i].row == row &&
+            (best == count ||
+             (row == GUARD_ROW_LOCKED &&
+              views[i].record.until_usec > views[best].record.until_usec))) {
+            best = i;
+        }
+    }
+    return best < count ? best : 0;
+}
+
+static int any(const claim_view_t *views, unsigned count, guard_row_e row)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (views[i].row == row) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The limit was lowered below what has failed already. */
+static void lock_over(claim_view_t *views, const guard_claim_t *claims,
+                      unsigned count, uint64_t table_usec,
+                      guard_report_t *report)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (views[i].row == GUARD_ROW_OVER) {
+            guard_policy_lock(&views[i].record, &claims[i].policy, table_usec);
+            views[i].row = GUARD_ROW_LOCKED;
+            views[i].changed = 1;
+            report->standing[i].event = GUARD_EVENT_LOCKOUT;
+        }
+    }
+}
+
+/* No place: join those who wait for one, unless there are enough of them. */
+static guard_verdict_e queue(claim_view_t *views, unsigned count,
+                             uint64_t table_usec, guard_ticket_t *ticket)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (views[i].row != GUARD_ROW_FULL || ticket->waiting[i]) {
+            continue;
+        }
+        if (!guard_policy_wait(&views[i].record, table_usec, GUARD_WAIT_USEC)) {
+            return GUARD_BUSY;
+        }
+        ticket->waiting[i] = 1;
+        views[i].changed = 1;
+    }
+    ticket->state = GUARD_TICKET_WAITING;
+    return GUARD_WAIT;
+}
+
+static void refuse_busy(claim_view_t *views, const guard_claim_t *claims,
+                        unsigned count, uint64_t table_usec)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (views[i].row == GUARD_ROW_FULL) {
+            guard_policy_busy(&views[i].record, &claims[i].policy, table_usec);
+            views[i].changed = 1;
+        }
+    }
+}
+
+static void admit(claim_view_t *views, const guard_claim_t *claims,
+                  unsigned count, uint64_t table_usec, guard_ticket_t *ticket)
+{
+    for (unsigned i = 0; i < count; i++) {
+        ticket->hold[i] =
+            guard_policy_take(&views[i].record, &claims[i].policy, views[i].row,
+                              &ticket->guess, table_usec);
+        ticket->claim[i] = claims[i];
+        ticket->overflow[i] = views[i].place.index == GUARD_SHM_OVERFLOW;
+        views[i].changed |= views[i].row != GUARD_ROW_PROVEN;
+    }
+    ticket->claim_count = count;
+    ticket->state = GUARD_TICKET_OPEN;
+}
+
+/* Whoever waited and now is told something else, waits no longer. */
+static void stop_waiting(claim_view_t *views, unsigned count,
+                         guard_ticket_t *ticket)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (ticket->waiting[i]) {
+            guard_policy_unwait(&views[i].record);
+            ticket->waiting[i] = 0;
+            views[i].changed = 1;
+        }
+    }
+}
+
+/* The verdict of the strictest row, and what it does to the records. */
+static guard_verdict_e decide(claim_view_t *views, const guard_claim_t *claims,
+                              unsigned count, uint64_t table_usec,
+                              guard_patience_e patience, guard_ticket_t *ticket,
+                              guard_report_t *report)
+{
+    guard_row_e row = GUARD_ROW_FREE;
+    guard_verdict_e verdict = GUARD_ADMIT;
+
+    for (unsigned i = 0; i < count; i++) {
+        row = guard_policy_strictest(row, views[i].row);
+    }
+    if (row == GUARD_ROW_LOCKED || row == GUARD_ROW_OVER) {
+        lock_over(views, claims, count, table_usec, report);
+        row = GUARD_ROW_LOCKED;
+        verdict = GUARD_LOCKED;
+    } else if (row == GUARD_ROW_REPEATED) {
+        verdict = GUARD_REPEAT;
+    } else if (row == GUARD_ROW_CHECKING && patience == GUARD_MAY_WAIT) {
+        report->decisive = decisive(views, count, row);
+        return GUARD_WAIT;
+    } else if (any(views, count, GUARD_ROW_FULL)) {
+        row = GUARD_ROW_FULL;
+        verdict = patience == GUARD_MAY_WAIT
+                      ? queue(views, count, table_usec, ticket)
+                      : GUARD_BUSY;
+    }
+    report->decisive = decisive(views, count, row);
+    if (verdict == GUARD_WAIT) {
+        return verdict;
+    }
+    stop_waiting(views, count, ticket);
+    if (verdict == GUARD_BUSY) {
+        refuse_busy(views, claims, count, table_usec);
+    } else if (verdict == GUARD_ADMIT) {
+        admit(views, claims, count, table_usec, ticket);
+    }
+    return verdict;
+}
+
+static apr_status_t shm_reserve(guard_store_t *store, uint64_t now_usec,
+                                const guard_claim_t *claims, unsigned count,
+                                const guard_guess_t *guess,
+                                guard_patience_e patience,
+                                guard_ticket_t *ticket, guard_report_t *report)
+{
+    guard_shm_table_t *table = &file_of(store)->table;
+    uint64_t table_usec = guard_shm_clock_read(table, now_usec);
+    claim_view_t views[GUARD_CLAIMS_MAX];
+    stripe_set_t stripes;
+    apr_status_t rv = lock_all(table, claims, count, &stripes);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    memset(report, 0, sizeof(*report));
+    ticket->guess = *guess;
+    load_locked(table, claims, count, table_usec, views);
+    for (unsigned i = 0; i < count; i++) {
+        views[i].row = guard_policy_judge(&views[i].record, &claims[i].policy,
+                                          guess, table_usec);
+    }
+    report->verdict =
+        decide(views, claims, count, table_usec, patience, ticket, report);
+    for (unsigned i = 0; i < count; i++) {
+        save_locked(table, &claims[i].client, &views[i]);
+        tell(&report->standing[i], &views[i], &claims[i].policy, table_usec);
+    }
+    unlock_all(table, &stripes, stripes.count);
+    guard_shm_clock_beat(table, table_usec);
+    return APR_SUCCESS;
+}
+
+/* Where the attempt's hold was put: a client that counted in the overflow
+ * record settles there, even if it has found room since. */
+static void load_held(guard_shm_table_t *table, const guard_ticket_t *ticket,
+                      unsigned i, uint64_t table_usec, claim_view_t *view)
+{
+    guard_shm_place_t overflow = {
+        .bucket = guard_shm_table_bucket_of(table, ticket->claim[i].client.id),
+        .index = GUARD_SHM_OVERFLOW,
+        .found = 1};
+
+    if (ticket->overflow[i]) {
+        guard_shm_table_read_locked(table, &overflow, &view->record);
+        if (view->record.id) {
+            view->place = overflow;
+            view->changed = 0;
+            guard_policy_refresh(&view->record, table_usec);
+            return;
+        }
+    }
+    load_locked(table, &ticket->claim[i], 1, table_usec, view);
+}
+
+static apr_status_t shm_settle(guard_store_t *store, uint64_t now_usec,
+                               guard_ticket_t *ticket, guard_outcome_e outcome,
+                               guard_report_t *report)
+{
+    guard_shm_table_t *table = &file_of(store)->table;
+    uint64_t table_usec = guard_shm_clock_read(table, now_usec);
+    stripe_set_t stripes;
+    apr_status_t rv;
+
+    memset(report, 0, sizeof(*report));
+    if (ticket->state != GUARD_TICKET_OPEN) {
+        return APR_SUCCESS;
+    }
+    rv = lock_all(table, ticket->claim, ticket->claim_count, &stripes);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    for (unsigned i = 0; i < ticket->claim_count; i++) {
+        const guard_policy_t *policy = &ticket->claim[i].policy;
+        claim_view_t view;
+
+        load_held(table, ticket, i, table_usec, &view);
+        report->standing[i].event =
+            guard_policy_settle(&view.record, policy, ticket->hold[i],
+                                &ticket->guess, outcome, table_usec);
+        view.changed = 1;
+        save_locked(table, &ticket->claim[i].client, &view);
+        tell(&report->standing[i], &view, policy, table_usec);
+    }
+    ticket->state = GUARD_TICKET_CLOSED;
+    unlock_all(table, &stripes, stripes.count);
+    guard_shm_clock_beat(table, table_usec);
+    return APR_SUCCESS;
+}
+
+static apr_status_t shm_peek(guard_store_t *store, uint64_t now_usec,
+                             const guard_claim_t *claims, unsigned count,
+                             guard_report_t *report)
+{
+    guard_shm_table_t *table = &file_of(store)->table;
+    uint64_t table_usec = guard_shm_clock_read(table, now_usec);
+    claim_view_t views[GUARD_CLAIMS_MAX];
+    stripe_set_t stripes;
+    apr_status_t rv = lock_all(table, claims, count, &stripes);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    memset(report, 0, sizeof(*report));
+    report->verdict = GUARD_ADMIT;
+    load_locked(table, claims, count, table_usec, views);
+    for (unsigned i = 0; i < count; i++) {
+        views[i].row = views[i].record.phase == GUARD_PHASE_LOCKED
+                           ? GUARD_ROW_LOCKED
+                           : GUARD_ROW_FREE;
+        if (views[i].row == GUARD_ROW_LOCKED) {
+            report->verdict = GUARD_LOCKED;
+        }
+        tell(&report->standing[i], &views[i], &claims[i].policy, table_usec);
+    }
+    unlock_all(table, &stripes, stripes.count);
+    if (report->verdict == GUARD_LOCKED) {
+        report->decisive = decisive(views, count, GUARD_ROW_LOCKED);
+    }
+    return APR_SUCCESS;
+}
+
+static void shm_tally(guard_store_t *store, guard_counter_e counter)
+{
+    guard_shm_table_tally(&file_of(store)->table, counter);
+}
+
+static const guard_store_ops_t SHM_OPS = {
+    "shm",
+    shm_reserve,
+    shm_settle,
+    shm_peek,
+    guard_shm_walk_unlock,
+    guard_shm_walk_iterate,
+    guard_shm_walk_stats,
+    shm_tally,
+};
+
+guard_shm_table_t *guard_store_shm_table(guard_store_t *store)
+{
+    return &file_of(store)->table;
+}
+
+apr_status_t guard_store_shm_open(guard_store_t **store,
+                                  const guard_shm_options_t *options,
+                                  apr_pool_t *pool)
+{
+    guard_shm_store_t *shm = apr_pcalloc(pool, sizeof(*shm));
+    apr_status_t rv = guard_shm_file_open(&shm->file, options, pool);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    shm->base.ops = &SHM_OPS;
+    shm->base.table_secret = shm->file.shape.table_secret;
+    if (options->guess_secret) {
+        shm->base.guess_secret = *options->guess_secret;
+    } else {
+        rv = guard_secret_draw(&shm->base.guess_secret);
+    }
+    if (rv == APR_SUCCESS && !options->guess_secret &&
+        options->role == GUARD_SHM_SERVER) {
+        rv = guard_shm_walk_void_guesses(&shm->file.table);
+    }
+    *store = &shm->base;
+    return rv;
+}
+
+apr_status_t guard_store_shm_child_init(guard_store_t *store)
+{
+    return guard_shm_file_join(file_of(store));
+}
+
+apr_status_t guard_store_shm_grow_back(guard_store_t *store,
+                                       const guard_shm_options_t *options)
+{
+    return guard_shm_file_grow_back(file_of(store), options);
+}
+
+uint32_t guard_store_shm_clients(const guard_store_t *store)
+{
+    return ((const guard_shm_store_t *)store)->file.shape.clients;
+}
+
+const char *guard_store_shm_fault(guard_store_t *store, uint64_t now_usec,
+                                  apr_pool_t *pool)
+{
+    guard_shm_table_t *table = &file_of(store)->table;
+
+    return guard_shm_mend_fault(table, guard_shm_clock_read(table, now_usec),
+                                pool);
+}

@@ -1,0 +1,97 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_store_shm_clock.c owns the table's clock: CLOCK_BOOTTIME plus an
+ * offset in the file's head, which a reboot changes and nothing else does. It
+ * knows nothing of records.
+ *
+ * Invariant: table time never goes backwards, and setting the wall clock
+ * neither frees nor prolongs a lockout; the wall clock is asked only how long
+ * a reboot took.
+ */
+#include "guard_store_shm_clock.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t guard_store_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * APR_USEC_PER_SEC +
+           (uint64_t)now.tv_nsec / 1000;
+}
+
+static apr_time_t wall_clock(void) { return apr_time_now(); }
+
+static void kernel_boot_id(char id[40])
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? 0 : read(fd, id, 36);
+
+    id[got > 0 ? got : 0] = '\0';
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+guard_shm_world_t guard_shm_world = {guard_store_clock, wall_clock,
+                                     kernel_boot_id};
+
+void guard_shm_clock_start(guard_shm_table_t *table, uint64_t table_usec)
+{
+    guard_shm_head_t *head = table->head;
+    uint64_t boot_usec = guard_shm_world.clock_usec();
+
+    memset(head->boot_id, 0, sizeof(head->boot_id));
+    guard_shm_world.boot_id(head->boot_id);
+    atomic_store(&head->boot_offset_usec, table_usec - boot_usec);
+    atomic_store(&head->last_usec, table_usec);
+    atomic_store(&head->wall_base_usec,
+                 (uint64_t)guard_shm_world.wall_usec() - table_usec);
+}
+
+void guard_shm_clock_resume(guard_shm_table_t *table)
+{
+    guard_shm_head_t *head = table->head;
+    char boot_id[40] = "";
+    uint64_t last_usec = atomic_load(&head->last_usec);
+    int64_t passed_usec;
+
+    guard_shm_world.boot_id(boot_id);
+    head->boot_id[sizeof(head->boot_id) - 1] = '\0';
+    if (!strcmp(boot_id, head->boot_id)) {
+        return;
+    }
+    passed_usec = (int64_t)((uint64_t)guard_shm_world.wall_usec() -
+                            atomic_load(&head->wall_base_usec) - last_usec);
+    if (passed_usec < 0) {
+        passed_usec = 0;
+    }
+    if (passed_usec > GUARD_LOCKOUT_USEC_MAX) {
+        passed_usec = GUARD_LOCKOUT_USEC_MAX;
+    }
+    guard_shm_clock_start(table, last_usec + (uint64_t)passed_usec);
+}
+
+uint64_t guard_shm_clock_read(const guard_shm_table_t *table, uint64_t now_usec)
+{
+    return now_usec + atomic_load_explicit(&table->head->boot_offset_usec,
+                                           memory_order_relaxed);
+}
+
+void guard_shm_clock_beat(guard_shm_table_t *table, uint64_t table_usec)
+{
+    guard_shm_head_t *head = table->head;
+    uint64_t last_usec =
+        atomic_load_explicit(&head->last_usec, memory_order_relaxed);
+
+    if ((int64_t)(table_usec - last_usec) < APR_USEC_PER_SEC) {
+        return;
+    }
+    atomic_store(&head->wall_base_usec,
+                 (uint64_t)guard_shm_world.wall_usec() - table_usec);
+    atomic_store(&head->last_usec, table_usec);
+}

@@ -1,0 +1,189 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_store_shm_mend.c owns the look at a whole table: is it sound, drop
+ * what is not, carry the rest into another. It knows no file and no ticket.
+ *
+ * Invariant: it errs against the guesser. A lockout is dropped only with an
+ * entry that can't be right.
+ */
+#include "guard_store_shm_mend.h"
+
+#include <apr_strings.h>
+
+#include <string.h>
+
+#define RECORDS(table)                                                         \
+    ((uint64_t)(table)->bucket_count * GUARD_SHM_BUCKET_RECORDS)
+
+static guard_shm_place_t place_at(uint64_t index)
+{
+    guard_shm_place_t place = {
+        .bucket = (uint32_t)(index / GUARD_SHM_BUCKET_RECORDS),
+        .index = (uint32_t)(index % GUARD_SHM_BUCKET_RECORDS)};
+
+    return place;
+}
+
+static const guard_record_t *record_at(const guard_shm_table_t *table,
+                                       uint64_t index)
+{
+    guard_shm_place_t place = place_at(index);
+
+    return &table->bucket[place.bucket].record[place.index];
+}
+
+/* @return NULL, or why the entry can't be right. */
+static const char *entry_fault(const guard_shm_table_t *table, uint64_t index,
+                               uint64_t table_usec)
+{
+    static const guard_record_t blank;
+    guard_shm_place_t place = place_at(index);
+    const guard_record_t *record = record_at(table, index);
+    uint32_t tag = table->bucket[place.bucket].tag[place.index];
+    int overflow = place.index == GUARD_SHM_OVERFLOW;
+
+    if (!record->id) {
+        return tag || memcmp(record, &blank, sizeof(blank))
+                   ? "a free entry is not blank"
+                   : NULL;
+    }
+    if (overflow !=
+        ((record->kind & ~GUARD_RECORD_OBSERVED) == GUARD_KIND_OVERFLOW)) {
+        return "an overflow record is not in its place";
+    }
+    if (tag != guard_shm_table_tag_of(record->id) ||
+        (!overflow &&
+         place.bucket != guard_shm_table_bucket_of(table, record->id))) {
+        return "an entry is not where its id belongs";
+    }
+    return guard_policy_fault(record, table_usec);
+}
+
+unsigned guard_shm_mend_drop_damaged(guard_shm_table_t *table)
+{
+    uint64_t table_usec =
+        guard_shm_clock_read(table, guard_shm_world.clock_usec());
+    unsigned dropped = 0;
+
+    for (uint64_t i = 0; i < RECORDS(table); i++) {
+        guard_shm_place_t place = place_at(i);
+
+        if (entry_fault(table, i, table_usec)) {
+            guard_shm_bucket_t *bucket = &table->bucket[place.bucket];
+
+            memset(&bucket->record[place.index], 0, sizeof(guard_record_t));
+            bucket->tag[place.index] = 0;
+            dropped++;
+        }
+    }
+    return dropped;
+}
+
+/* Put a record where no room is: the strictest of all that had to go there
+ * holds for all. */
+static void merge_overflow(guard_shm_table_t *to, uint32_t bucket,
+                           const guard_record_t *record)
+{
+    guard_shm_place_t place = {.bucket = bucket, .index = GUARD_SHM_OVERFLOW};
+    guard_record_t there, merged = *record;
+
+    guard_shm_table_read_locked(to, &place, &there);
+    if (there.id && (there.phase > record->phase ||
+                     (there.phase == record->phase &&
+                      there.until_usec >= record->until_usec))) {
+        return;
+    }
+    merged.id = GUARD_SHM_OVERFLOW_ID;
+    merged.kind = GUARD_KIND_OVERFLOW;
+    merged.bits = 0;
+    memset(&merged.addr, 0, sizeof(merged.addr));
+    guard_shm_table_write_locked(to, &place, &merged);
+}
+
+static void carry(const guard_shm_table_t *from, guard_shm_table_t *to,
+                  uint64_t index, uint64_t table_usec)
+{
+    guard_record_t record = *record_at(from, index);
+    const guard_shm_scope_t *scope =
+        guard_shm_table_scope_at(from, record.scope);
+    guard_shm_place_t place;
+
+    record.scope =
+        scope ? guard_shm_table_scope(to, scope->hash, scope->name) : 0;
+    if (record.id == GUARD_SHM_OVERFLOW_ID) {
+        uint64_t bucket = index / GUARD_SHM_BUCKET_RECORDS;
+
+        merge_overflow(
+            to, (uint32_t)(bucket * to->bucket_count / from->bucket_count),
+            &record);
+        return;
+    }
+    place = guard_shm_table_room_locked(to, record.id, 0, table_usec);
+    if (place.index == GUARD_SHM_OVERFLOW) {
+        merge_overflow(to, place.bucket, &record);
+        return;
+    }
+    guard_shm_table_write_locked(to, &place, &record);
+}
+
+void guard_shm_mend_carry_over(const guard_shm_table_t *from,
+                               guard_shm_table_t *to)
+{
+    uint64_t table_usec =
+        guard_shm_clock_read(from, guard_shm_world.clock_usec());
+
+    memcpy(to->head->boot_id, from->head->boot_id, sizeof(to->head->boot_id));
+    to->head->boot_offset_usec = from->head->boot_offset_usec;
+    to->head->last_usec = from->head->last_usec;
+    to->head->wall_base_usec = from->head->wall_base_usec;
+    for (int i = 0; i < GUARD_COUNT_MAX; i++) {
+        to->head->counter[i] = from->head->counter[i];
+    }
+    for (int locked = 1; locked >= 0; locked--) {
+        for (uint64_t i = 0; i < RECORDS(from); i++) {
+            guard_record_t record = *record_at(from, i);
+
+            guard_policy_refresh(&record, table_usec);
+            if (record.id && !guard_policy_is_blank(&record) &&
+                (record.phase == GUARD_PHASE_LOCKED) == locked) {
+                carry(from, to, i, table_usec);
+            }
+        }
+    }
+}
+
+/* Twice in one bucket would be two budgets. */
+static int is_double(const guard_shm_table_t *table, uint64_t index)
+{
+    guard_shm_place_t place = place_at(index);
+    const guard_shm_bucket_t *bucket = &table->bucket[place.bucket];
+
+    for (uint32_t i = 0; i < place.index; i++) {
+        if (bucket->record[i].id == bucket->record[place.index].id) {
+            return bucket->record[i].id != 0;
+        }
+    }
+    return 0;
+}
+
+const char *guard_shm_mend_fault(const guard_shm_table_t *table,
+                                 uint64_t table_usec, apr_pool_t *pool)
+{
+    for (int i = 0; i < GUARD_SHM_STRIPES; i++) {
+        if (table->stripe[i].marked) {
+            return apr_psprintf(pool, "stripe %d has a change half done", i);
+        }
+    }
+    for (uint64_t i = 0; i < RECORDS(table); i++) {
+        const char *fault = entry_fault(table, i, table_usec);
+
+        if (!fault && is_double(table, i)) {
+            fault = "a client has two entries";
+        }
+        if (fault) {
+            return apr_psprintf(pool, "entry %" APR_UINT64_T_FMT ": %s", i,
+                                fault);
+        }
+    }
+    return NULL;
+}

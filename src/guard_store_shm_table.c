@@ -1,0 +1,323 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_store_shm_table.c owns the memory behind the shared store: locks,
+ * buckets, and the one way a record changes. It knows no policy beyond "may
+ * this be evicted", no file, and no ticket.
+ *
+ * Invariant: a record changes only in guard_shm_table_write_locked, under its
+ * stripe's lock, with a copy of what was there before in the stripe. The
+ * order is copy, mark, change, unmark; a process killed on the way leaves
+ * either no mark, and then the record is whole, or a mark, and then the copy
+ * is. Whoever gets the lock next (a robust mutex says EOWNERDEAD), or opens
+ * the file next, puts the copy back.
+ */
+#include "guard_store_shm_table.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#ifdef GUARD_STEPS
+void (*guard_shm_step)(int step);
+
+static void step(int number)
+{
+    if (guard_shm_step) {
+        guard_shm_step(number);
+    }
+}
+#else
+static inline void step(int number) { (void)number; }
+#endif
+
+#define HEAD_BYTES 4096u
+#define SCOPE_PROBES_MAX 16
+
+uint32_t guard_shm_table_buckets(uint32_t clients)
+{
+    uint32_t count =
+        (clients + GUARD_SHM_BUCKET_CLIENTS - 1) / GUARD_SHM_BUCKET_CLIENTS;
+
+    return count ? count : 1;
+}
+
+static uint64_t buckets_offset(void)
+{
+    return HEAD_BYTES + sizeof(guard_shm_stripe_t) * GUARD_SHM_STRIPES +
+           sizeof(guard_shm_scope_t) * GUARD_SHM_SCOPES;
+}
+
+uint64_t guard_shm_table_size(uint32_t clients)
+{
+    return buckets_offset() + (uint64_t)guard_shm_table_buckets(clients) *
+                                  sizeof(guard_shm_bucket_t);
+}
+
+void guard_shm_table_attach(guard_shm_table_t *table, void *mapping,
+                            uint32_t bucket_count)
+{
+    char *base = mapping;
+
+    table->head = mapping;
+    table->stripe = (void *)(base + HEAD_BYTES);
+    table->scope = (void *)(table->stripe + GUARD_SHM_STRIPES);
+    table->bucket = (void *)(base + buckets_offset());
+    table->bucket_count = bucket_count;
+}
+
+uint32_t guard_shm_table_stripe_of(uint32_t bucket)
+{
+    return bucket % GUARD_SHM_STRIPES;
+}
+
+uint32_t guard_shm_table_bucket_of(const guard_shm_table_t *table, uint64_t id)
+{
+    return (uint32_t)(((id >> 32) * table->bucket_count) >> 32);
+}
+
+/* The half of the id that did not choose the bucket. */
+uint32_t guard_shm_table_tag_of(uint64_t id)
+{
+    uint32_t tag = (uint32_t)id;
+
+    return tag ? tag : 1;
+}
+
+apr_status_t guard_shm_table_init_locks(guard_shm_table_t *table)
+{
+    pthread_mutexattr_t shared;
+    int rv = pthread_mutexattr_init(&shared);
+
+    if (!rv) {
+        rv = pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+    }
+    if (!rv) {
+        rv = pthread_mutexattr_setrobust(&shared, PTHREAD_MUTEX_ROBUST);
+    }
+    for (int i = 0; !rv && i < GUARD_SHM_STRIPES; i++) {
+        guard_shm_stripe_t *stripe = &table->stripe[i];
+
+        memset(&stripe->mutex, 0, sizeof(stripe->mutex));
+        rv = pthread_mutex_init(&stripe->mutex, &shared);
+    }
+    pthread_mutexattr_destroy(&shared);
+    return rv;
+}
+
+static guard_record_t *record_at(const guard_shm_table_t *table, uint64_t index)
+{
+    guard_shm_bucket_t *bucket =
+        &table->bucket[index / GUARD_SHM_BUCKET_RECORDS];
+
+    return &bucket->record[index % GUARD_SHM_BUCKET_RECORDS];
+}
+
+static uint32_t *tag_at(const guard_shm_table_t *table, uint64_t index)
+{
+    guard_shm_bucket_t *bucket =
+        &table->bucket[index / GUARD_SHM_BUCKET_RECORDS];
+
+    return &bucket->tag[index % GUARD_SHM_BUCKET_RECORDS];
+}
+
+/* Put back what a killed holder was changing. */
+static void restore_locked(guard_shm_table_t *table, guard_shm_stripe_t *stripe)
+{
+    uint64_t index = stripe->image_index;
+
+    if (!atomic_load(&stripe->marked)) {
+        return;
+    }
+    if (index < (uint64_t)table->bucket_count * GUARD_SHM_BUCKET_RECORDS) {
+        *record_at(table, index) = stripe->image;
+        *tag_at(table, index) = stripe->image_tag;
+    }
+    atomic_store(&stripe->marked, 0);
+    guard_shm_table_tally(table, GUARD_COUNT_RECOVERIES);
+}
+
+void guard_shm_table_restore(guard_shm_table_t *table)
+{
+    for (int i = 0; i < GUARD_SHM_STRIPES; i++) {
+        restore_locked(table, &table->stripe[i]);
+    }
+}
+
+apr_status_t guard_shm_table_lock(guard_shm_table_t *table, uint32_t number)
+{
+    guard_shm_stripe_t *stripe = &table->stripe[number];
+    int rv = pthread_mutex_trylock(&stripe->mutex);
+
+    if (rv == EBUSY) {
+        struct timespec end;
+
+        clock_gettime(CLOCK_REALTIME, &end);
+        end.tv_nsec += GUARD_SHM_LOCK_USEC * 1000L;
+        if (end.tv_nsec >= 1000000000L) {
+            end.tv_sec++;
+            end.tv_nsec -= 1000000000L;
+        }
+        rv = pthread_mutex_timedlock(&stripe->mutex, &end);
+    }
+    if (rv == EOWNERDEAD) {
+        restore_locked(table, stripe);
+        rv = pthread_mutex_consistent(&stripe->mutex);
+    }
+    return rv == ETIMEDOUT ? APR_TIMEUP : rv;
+}
+
+void guard_shm_table_unlock(guard_shm_table_t *table, uint32_t number)
+{
+    pthread_mutex_unlock(&table->stripe[number].mutex);
+}
+
+guard_shm_place_t guard_shm_table_find_locked(const guard_shm_table_t *table,
+                                              uint64_t id)
+{
+    guard_shm_place_t place = {.bucket = guard_shm_table_bucket_of(table, id)};
+    const guard_shm_bucket_t *bucket = &table->bucket[place.bucket];
+    uint32_t tag = guard_shm_table_tag_of(id);
+
+    for (uint32_t i = 0; i < GUARD_SHM_BUCKET_CLIENTS; i++) {
+        if (bucket->tag[i] == tag && bucket->record[i].id == id) {
+            place.index = i;
+            place.found = 1;
+            return place;
+        }
+    }
+    return place;
+}
+
+/* The entry to take from its owner: one whose time is over, else the one
+ * nearest to that. GUARD_SHM_OVERFLOW: all are locked or in flight. */
+static uint32_t victim_locked(const guard_shm_bucket_t *bucket, uint32_t avoid,
+                              uint64_t now_usec, int *evicts)
+{
+    uint32_t victim = GUARD_SHM_OVERFLOW;
+    uint64_t soonest_usec = UINT64_MAX;
+
+    *evicts = 0;
+    for (uint32_t i = 0; i < GUARD_SHM_BUCKET_CLIENTS; i++) {
+        guard_record_t record = bucket->record[i];
+        uint64_t at_usec;
+
+        if (avoid & (1u << i)) {
+            continue;
+        }
+        guard_policy_refresh(&record, now_usec);
+        if (guard_policy_is_blank(&record)) {
+            *evicts = 0;
+            return i;
+        }
+        at_usec = guard_policy_forgotten_at(&record);
+        if (guard_policy_is_evictable(&record) && at_usec < soonest_usec) {
+            soonest_usec = at_usec;
+            victim = i;
+            *evicts = 1;
+        }
+    }
+    return victim;
+}
+
+guard_shm_place_t guard_shm_table_room_locked(const guard_shm_table_t *table,
+                                              uint64_t id, uint32_t avoid,
+                                              uint64_t now_usec)
+{
+    guard_shm_place_t place = {.bucket = guard_shm_table_bucket_of(table, id)};
+    const guard_shm_bucket_t *bucket = &table->bucket[place.bucket];
+
+    for (uint32_t i = 0; i < GUARD_SHM_BUCKET_CLIENTS; i++) {
+        if (!bucket->tag[i] && !(avoid & (1u << i))) {
+            place.index = i;
+            return place;
+        }
+    }
+    place.index = victim_locked(bucket, avoid, now_usec, &place.evicts);
+    place.found =
+        place.index == GUARD_SHM_OVERFLOW && bucket->tag[GUARD_SHM_OVERFLOW];
+    return place;
+}
+
+void guard_shm_table_read_locked(const guard_shm_table_t *table,
+                                 const guard_shm_place_t *place,
+                                 guard_record_t *record)
+{
+    *record = table->bucket[place->bucket].record[place->index];
+}
+
+void guard_shm_table_write_locked(guard_shm_table_t *table,
+                                  const guard_shm_place_t *place,
+                                  const guard_record_t *record)
+{
+    guard_shm_stripe_t *stripe =
+        &table->stripe[guard_shm_table_stripe_of(place->bucket)];
+    guard_shm_bucket_t *bucket = &table->bucket[place->bucket];
+    char *to = (char *)&bucket->record[place->index];
+
+    step(0);
+    stripe->image = bucket->record[place->index];
+    stripe->image_tag = bucket->tag[place->index];
+    stripe->image_index =
+        (uint64_t)place->bucket * GUARD_SHM_BUCKET_RECORDS + place->index;
+    step(1);
+    atomic_store_explicit(&stripe->marked, 1, memory_order_seq_cst);
+    step(2);
+    memcpy(to, record, 64);
+    step(3);
+    memcpy(to + 64, (const char *)record + 64, sizeof(*record) - 64);
+    step(4);
+    bucket->tag[place->index] =
+        record->id ? guard_shm_table_tag_of(record->id) : 0;
+    step(5);
+    atomic_store_explicit(&stripe->marked, 0, memory_order_seq_cst);
+    step(6);
+    if (place->evicts) {
+        guard_shm_table_tally(table, GUARD_COUNT_EVICTIONS);
+    }
+}
+
+/*
+ * Scope names: open addressing by hash, a bounded probe, entries for ever. A
+ * name costs its entry only once, when its first client gets a record. Two
+ * processes that add at once may add the same name twice: both entries are
+ * right. An entry claimed by a process that was killed before it published
+ * stays unused.
+ */
+uint16_t guard_shm_table_scope(guard_shm_table_t *table, uint64_t hash,
+                               const char *name)
+{
+    for (uint32_t probe = 0; name && probe < SCOPE_PROBES_MAX; probe++) {
+        uint32_t index = (uint32_t)((hash + probe) % GUARD_SHM_SCOPES);
+        guard_shm_scope_t *scope = &table->scope[index];
+        uint32_t state = 0;
+
+        if (!index) {
+            continue;
+        }
+        if (atomic_load(&scope->published) == 2 && scope->hash == hash) {
+            return (uint16_t)index;
+        }
+        if (atomic_compare_exchange_strong(&scope->published, &state, 1)) {
+            scope->hash = hash;
+            strncpy(scope->name, name, sizeof(scope->name) - 1);
+            scope->name[sizeof(scope->name) - 1] = '\0';
+            atomic_store(&scope->published, 2);
+            return (uint16_t)index;
+        }
+    }
+    return 0;
+}
+
+const guard_shm_scope_t *
+guard_shm_table_scope_at(const guard_shm_table_t *table, uint16_t index)
+{
+    guard_shm_scope_t *scope = &table->scope[index % GUARD_SHM_SCOPES];
+
+    return index && atomic_load(&scope->published) == 2 ? scope : NULL;
+}
+
+void guard_shm_table_tally(guard_shm_table_t *table, guard_counter_e counter)
+{
+    atomic_fetch_add_explicit(&table->head->counter[counter], 1,
+                              memory_order_relaxed);
+}

@@ -1,0 +1,268 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_store_shm_walk.c owns what goes through all buckets: list, unlock,
+ * statistics, a new guess key. It knows the table, and decides nothing about
+ * counting.
+ *
+ * Invariant: one bucket is locked at a time and only while its 32 records are
+ * copied or changed; nothing is formatted and nobody called back under a lock.
+ */
+#include "guard_store_shm_walk.h"
+#include "guard_store_shm_clock.h"
+
+#include <string.h>
+
+/* What filter means, with its strings hashed once. */
+typedef struct wanted_t {
+    const guard_filter_t *filter;
+    const guard_secret_t *secret;
+    uint64_t user;
+    uint64_t scope;
+} wanted_t;
+
+static wanted_t prepare(const guard_store_t *store,
+                        const guard_filter_t *filter)
+{
+    wanted_t wanted = {.filter = filter, .secret = &store->table_secret};
+
+    if (filter->user) {
+        wanted.user =
+            guard_key_hash(wanted.secret, filter->user, strlen(filter->user));
+    }
+    if (filter->scope_name) {
+        wanted.scope = guard_key_hash(wanted.secret, filter->scope_name,
+                                      strlen(filter->scope_name));
+    }
+    return wanted;
+}
+
+static unsigned kind_of(const guard_record_t *record)
+{
+    return record->kind & (unsigned)~GUARD_RECORD_OBSERVED;
+}
+
+/* The record keeps no user name, but its id tells whether it is this one's. */
+static int is_users(const guard_record_t *record, const wanted_t *wanted,
+                    uint64_t scope)
+{
+    guard_client_t client = {.addr = record->addr,
+                             .bits = record->bits,
+                             .kind = (uint8_t)kind_of(record),
+                             .counted = record->kind & GUARD_RECORD_OBSERVED
+                                            ? GUARD_COUNTED_OBSERVED
+                                            : GUARD_COUNTED_FOR_REAL,
+                             .scope = scope};
+
+    guard_client_seal(&client, wanted->secret, wanted->user);
+    return client.id == record->id;
+}
+
+static int matches(const guard_shm_table_t *table, const guard_record_t *record,
+                   const wanted_t *wanted)
+{
+    const guard_shm_scope_t *scope =
+        guard_shm_table_scope_at(table, record->scope);
+    unsigned kind = kind_of(record);
+
+    if (wanted->filter->scope_name &&
+        (!scope || scope->hash != wanted->scope)) {
+        return 0;
+    }
+    if (wanted->filter->locked_only && record->phase != GUARD_PHASE_LOCKED) {
+        return 0;
+    }
+    switch (wanted->filter->by) {
+    case GUARD_FILTER_NET:
+        return kind != GUARD_KIND_USER && kind != GUARD_KIND_OVERFLOW &&
+               guard_cidr_contains(&wanted->filter->net, &record->addr);
+    case GUARD_FILTER_USER:
+        return (kind == GUARD_KIND_USER || kind == GUARD_KIND_LOGIN) && scope &&
+               is_users(record, wanted, scope->hash);
+    default:
+        return 1;
+    }
+}
+
+/* Copy a bucket's records out, with time let pass. */
+static apr_status_t copy_bucket(guard_shm_table_t *table, uint32_t bucket,
+                                uint64_t table_usec,
+                                guard_record_t copy[GUARD_SHM_BUCKET_RECORDS])
+{
+    uint32_t stripe = guard_shm_table_stripe_of(bucket);
+    apr_status_t rv = guard_shm_table_lock(table, stripe);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    memcpy(copy, table->bucket[bucket].record,
+           sizeof(guard_record_t) * GUARD_SHM_BUCKET_RECORDS);
+    guard_shm_table_unlock(table, stripe);
+    for (int i = 0; i < GUARD_SHM_BUCKET_RECORDS; i++) {
+        guard_policy_refresh(&copy[i], table_usec);
+        if (copy[i].id && guard_policy_is_blank(&copy[i])) {
+            copy[i].id = 0;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+static void fill_entry(const guard_shm_table_t *table,
+                       const guard_record_t *record, uint64_t table_usec,
+                       guard_entry_t *entry)
+{
+    const guard_shm_scope_t *scope =
+        guard_shm_table_scope_at(table, record->scope);
+
+    memset(entry, 0, sizeof(*entry));
+    entry->id = record->id;
+    entry->kind = kind_of(record);
+    entry->counted = record->kind & GUARD_RECORD_OBSERVED
+                         ? GUARD_COUNTED_OBSERVED
+                         : GUARD_COUNTED_FOR_REAL;
+    entry->addr = record->addr;
+    entry->bits = record->bits;
+    entry->phase = record->phase;
+    entry->failures = record->failures;
+    entry->limit = record->limit;
+    entry->level = record->level;
+    if (record->phase != GUARD_PHASE_CALM) {
+        entry->remaining_usec =
+            (apr_interval_time_t)(record->until_usec - table_usec);
+    }
+    for (int i = 0; i < GUARD_SLOTS; i++) {
+        entry->in_flight += record->slot[i].state == GUARD_SLOT_CHECKING ||
+                            record->slot[i].state == GUARD_SLOT_RECHECKING;
+    }
+    if (scope) {
+        entry->scope = scope->hash;
+        memcpy(entry->scope_name, scope->name, sizeof(scope->name));
+    }
+}
+
+apr_status_t guard_shm_walk_iterate(guard_store_t *store, uint64_t now_usec,
+                                    const guard_filter_t *filter,
+                                    guard_entry_fn *each, void *baton)
+{
+    guard_shm_table_t *table = guard_store_shm_table(store);
+    uint64_t table_usec = guard_shm_clock_read(table, now_usec);
+    wanted_t wanted = prepare(store, filter);
+    guard_record_t copy[GUARD_SHM_BUCKET_RECORDS];
+
+    for (uint32_t bucket = 0; bucket < table->bucket_count; bucket++) {
+        apr_status_t rv = copy_bucket(table, bucket, table_usec, copy);
+
+        for (int i = 0; rv == APR_SUCCESS && i < GUARD_SHM_BUCKET_RECORDS;
+             i++) {
+            guard_entry_t entry;
+
+            if (copy[i].id && matches(table, &copy[i], &wanted)) {
+                fill_entry(table, &copy[i], table_usec, &entry);
+                rv = each(baton, &entry);
+            }
+        }
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+/* Unlock one record where it lies. @return 1 if there was something to. */
+static int unlock_locked(guard_shm_table_t *table, guard_shm_place_t *place,
+                         const wanted_t *wanted, uint64_t table_usec)
+{
+    static const guard_record_t nothing;
+    guard_record_t record;
+
+    guard_shm_table_read_locked(table, place, &record);
+    guard_policy_refresh(&record, table_usec);
+    if (!record.id || !matches(table, &record, wanted) ||
+        (record.phase == GUARD_PHASE_CALM && !record.level)) {
+        return 0;
+    }
+    guard_policy_unlock(&record);
+    guard_shm_table_write_locked(
+        table, place, guard_policy_is_blank(&record) ? &nothing : &record);
+    return 1;
+}
+
+apr_status_t guard_shm_walk_unlock(guard_store_t *store, uint64_t now_usec,
+                                   const guard_filter_t *filter,
+                                   unsigned *count)
+{
+    guard_shm_table_t *table = guard_store_shm_table(store);
+    uint64_t table_usec = guard_shm_clock_read(table, now_usec);
+    wanted_t wanted = prepare(store, filter);
+
+    *count = 0;
+    for (uint32_t bucket = 0; bucket < table->bucket_count; bucket++) {
+        uint32_t stripe = guard_shm_table_stripe_of(bucket);
+        apr_status_t rv = guard_shm_table_lock(table, stripe);
+
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        for (uint32_t i = 0; i < GUARD_SHM_BUCKET_RECORDS; i++) {
+            guard_shm_place_t place = {
+                .bucket = bucket, .index = i, .found = 1};
+
+            *count +=
+                (unsigned)unlock_locked(table, &place, &wanted, table_usec);
+        }
+        guard_shm_table_unlock(table, stripe);
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t guard_shm_walk_stats(guard_store_t *store, uint64_t now_usec,
+                                  guard_stats_t *stats)
+{
+    guard_shm_table_t *table = guard_store_shm_table(store);
+    uint64_t table_usec = guard_shm_clock_read(table, now_usec);
+    guard_record_t copy[GUARD_SHM_BUCKET_RECORDS];
+
+    memset(stats, 0, sizeof(*stats));
+    for (int i = 0; i < GUARD_COUNT_MAX; i++) {
+        stats->counter[i] = atomic_load(&table->head->counter[i]);
+    }
+    stats->table_size =
+        (uint64_t)table->bucket_count * GUARD_SHM_BUCKET_CLIENTS;
+    for (uint32_t bucket = 0; bucket < table->bucket_count; bucket++) {
+        apr_status_t rv = copy_bucket(table, bucket, table_usec, copy);
+
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        for (int i = 0; i < GUARD_SHM_BUCKET_RECORDS; i++) {
+            stats->clients_tracked += copy[i].id && i != GUARD_SHM_OVERFLOW;
+            stats->clients_locked +=
+                copy[i].id && copy[i].phase == GUARD_PHASE_LOCKED;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t guard_shm_walk_void_guesses(guard_shm_table_t *table)
+{
+    for (uint32_t bucket = 0; bucket < table->bucket_count; bucket++) {
+        uint32_t stripe = guard_shm_table_stripe_of(bucket);
+        apr_status_t rv = guard_shm_table_lock(table, stripe);
+
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        for (uint32_t i = 0; i < GUARD_SHM_BUCKET_RECORDS; i++) {
+            guard_shm_place_t place = {
+                .bucket = bucket, .index = i, .found = 1};
+            guard_record_t record;
+
+            guard_shm_table_read_locked(table, &place, &record);
+            if (record.id) {
+                guard_policy_void_guesses(&record);
+                guard_shm_table_write_locked(table, &place, &record);
+            }
+        }
+        guard_shm_table_unlock(table, stripe);
+    }
+    return APR_SUCCESS;
+}

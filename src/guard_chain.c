@@ -1,0 +1,154 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_chain.c owns the memory of a chain of requests. It knows nothing of
+ * stores and decides nothing about guesses.
+ *
+ * Invariant: everything lies in the first request's pool, so it outlives
+ * every subrequest that looks at it.
+ */
+#include "guard_chain.h"
+#include "guard_conf.h"
+
+#include <apr_strings.h>
+
+#include <string.h>
+
+/* What a chain's first request has: its own state, and the chain's. */
+typedef struct chain_t {
+    guard_request_t request; /* first: every request begins with its own */
+    int looked;              /* credentials were read */
+    const char *credentials;
+    guard_visit_t *visits; /* newest first */
+    guard_visit_t *main_line;
+} chain_t;
+
+static request_rec *first_of(request_rec *r)
+{
+    while (r->main || r->prev) {
+        r = r->main ? r->main : r->prev;
+    }
+    return r;
+}
+
+guard_request_t *guard_chain_request(request_rec *r)
+{
+    guard_request_t *request =
+        ap_get_module_config(r->request_config, &auth_guard_module);
+
+    if (!request) {
+        int is_first = !r->main && !r->prev;
+
+        request =
+            apr_pcalloc(r->pool, is_first ? sizeof(chain_t) : sizeof(*request));
+        ap_set_module_config(r->request_config, &auth_guard_module, request);
+    }
+    return request;
+}
+
+static chain_t *chain_of(request_rec *r)
+{
+    return (chain_t *)guard_chain_request(first_of(r));
+}
+
+const char *guard_chain_credentials(request_rec *r)
+{
+    chain_t *chain = chain_of(r);
+
+    if (!chain->looked) {
+        const char *header = r->proxyreq == PROXYREQ_PROXY
+                                 ? "Proxy-Authorization"
+                                 : "Authorization";
+
+        chain->credentials = apr_table_get(r->headers_in, header);
+        chain->looked = 1;
+    }
+    return chain->credentials;
+}
+
+guard_visit_t *guard_chain_find(request_rec *r, const char *scope,
+                                const char *credentials)
+{
+    guard_visit_t *visit = chain_of(r)->visits;
+
+    while (visit && (strcmp(visit->scope, scope) ||
+                     strcmp(visit->credentials, credentials))) {
+        visit = visit->next;
+    }
+    return visit;
+}
+
+/* "host/dir/" reaches over "host/dir/sub/", and "host" over both. */
+static int reaches_over(const guard_visit_t *visit, const char *host,
+                        const char *scope)
+{
+    return !strcmp(visit->host, host) &&
+           !strncmp(visit->scope, scope, strlen(visit->scope));
+}
+
+int guard_chain_passed_above(request_rec *r, const char *host,
+                             const char *scope, const char *credentials)
+{
+    guard_visit_t *visit = chain_of(r)->visits;
+
+    for (; visit; visit = visit->next) {
+        if (visit->ended == GUARD_VISIT_PASSED &&
+            !strcmp(visit->credentials, credentials) &&
+            reaches_over(visit, host, scope)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+guard_visit_t *guard_chain_add(request_rec *r, const char *host,
+                               const char *scope, const char *credentials)
+{
+    chain_t *chain = chain_of(r);
+    guard_visit_t *visit = apr_pcalloc(first_of(r)->pool, sizeof(*visit));
+
+    visit->scope = apr_pstrdup(first_of(r)->pool, scope);
+    visit->host = host;
+    visit->credentials = credentials;
+    visit->next = chain->visits;
+    chain->visits = visit;
+    if (!r->main) {
+        chain->main_line = visit;
+    }
+    guard_chain_request(r)->visit = visit;
+    return visit;
+}
+
+/* Authentication said yes, authorization said no: the view was made before
+ * anybody knew. */
+static const guard_view_t *not_allowed(request_rec *r, const guard_view_t *view)
+{
+    guard_view_t *answer = apr_pmemdup(r->pool, view, sizeof(*view));
+
+    answer->answer = GUARD_ANSWER_NOT_ALLOWED;
+    answer->status = r->status;
+    answer->substatus = 3;
+    return answer;
+}
+
+const guard_view_t *guard_chain_view(request_rec *r)
+{
+    static const guard_view_t unguarded = {.scope = "", .client = ""};
+    guard_request_t *request =
+        ap_get_module_config(r->request_config, &auth_guard_module);
+    chain_t *chain =
+        ap_get_module_config(first_of(r)->request_config, &auth_guard_module);
+    const guard_visit_t *visit = request ? request->visit : NULL;
+
+    if (!visit && chain) {
+        visit = chain->main_line ? chain->main_line : chain->visits;
+    }
+    if (!visit) {
+        return &unguarded;
+    }
+    if (request && request->passed && !request->authorized &&
+        (r->status == HTTP_UNAUTHORIZED || r->status == HTTP_FORBIDDEN ||
+         r->status == HTTP_PROXY_AUTHENTICATION_REQUIRED)) {
+        return not_allowed(r, &visit->view);
+    }
+    return &visit->view;
+}

@@ -1,0 +1,370 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_conf.c owns the command table, the setters and the merge. It refuses
+ * to know defaults (guard_conf_resolve.c), how words are read
+ * (guard_conf_args.c) and what others' directives tell (guard_conf_face.c).
+ * Invariant: a setter changes a section's own configuration, never a merged
+ * one, and a refused line changes nothing.
+ */
+#include "guard_conf.h"
+#include "guard_conf_face.h"
+
+#include <http_core.h>
+#include <ap_provider.h>
+#include <apr_strings.h>
+
+void *guard_conf_create_dir(apr_pool_t *pool, char *dir)
+{
+    (void)dir;
+    return apr_pcalloc(pool, sizeof(guard_dir_conf_t));
+}
+
+#define PICK(f) out->f = add->f ? add->f : base->f
+/* A value goes with the place that set it. */
+#define PICK_WITH(f, with) out->with = add->f ? add->with : base->with
+
+void *guard_conf_merge_dir(apr_pool_t *pool, void *base_conf, void *add_conf)
+{
+    const guard_dir_conf_t *base = base_conf;
+    const guard_dir_conf_t *add = add_conf;
+    guard_dir_conf_t *out = apr_pcalloc(pool, sizeof(*out));
+    int kind;
+
+    PICK(mode);
+    PICK_WITH(mode, mode_origin);
+    PICK(basic_face);
+    PICK_WITH(basic_face, basic_origin);
+    PICK(form_face);
+    PICK_WITH(form_face, form_origin);
+    PICK(delegates);
+    for (kind = 1; kind <= GUARD_KIND_MAX; kind++) {
+        out->limit[kind] =
+            add->limit[kind].state ? add->limit[kind] : base->limit[kind];
+    }
+    PICK(exempt);
+    PICK(prefix_v4);
+    PICK(prefix_v6);
+    PICK(scope_name);
+    PICK(response);
+    PICK(htaccess_directive);
+    return out;
+}
+
+void *guard_conf_create_server(apr_pool_t *pool, server_rec *server)
+{
+    (void)server;
+    return apr_pcalloc(pool, sizeof(guard_server_conf_t));
+}
+
+void *guard_conf_merge_server(apr_pool_t *pool, void *base_conf, void *add_conf)
+{
+    const guard_server_conf_t *base = base_conf;
+    const guard_server_conf_t *add = add_conf;
+    guard_server_conf_t *out = apr_pcalloc(pool, sizeof(*out));
+
+    PICK(shm_path);
+    PICK(shm_clients);
+    return out;
+}
+
+static guard_place_e place_of(cmd_parms *cmd)
+{
+    return ap_check_cmd_context(cmd, NOT_IN_HTACCESS) ? GUARD_PLACE_HTACCESS
+                                                      : GUARD_PLACE_SERVER;
+}
+
+/* Every setter of a directive of ours begins with this. httpd would run a
+ * directive in <Limit> for all methods alike: better refused. */
+static const char *enter(cmd_parms *cmd, guard_dir_conf_t *conf)
+{
+    const char *error = ap_check_cmd_context(cmd, NOT_IN_LIMIT);
+
+    if (!error && place_of(cmd) == GUARD_PLACE_HTACCESS) {
+        conf->htaccess_directive = cmd->cmd->name;
+    }
+    return error;
+}
+
+static const char *complain(cmd_parms *cmd, const char *word,
+                            const char *remedy)
+{
+    return guard_args_complain(cmd->pool, cmd->cmd->name, word, remedy);
+}
+
+/* All words of a line, then NULL. */
+static const char *const *split(cmd_parms *cmd, const char *args)
+{
+    apr_array_header_t *words = apr_array_make(cmd->pool, 4, sizeof(char *));
+
+    while (*args) {
+        APR_ARRAY_PUSH(words, const char *) = ap_getword_conf(cmd->pool, &args);
+    }
+    APR_ARRAY_PUSH(words, const char *) = NULL;
+    return (const char *const *)words->elts;
+}
+
+/* The words that a directive chooses from; ends with a NULL name. */
+typedef struct choice_t {
+    const char *name;
+    int value;
+} choice_t;
+
+static int choose(const choice_t *choice, const char *word)
+{
+    while (choice->name && ap_cstr_casecmp(choice->name, word)) {
+        choice++;
+    }
+    return choice->value;
+}
+
+static const char *set_mode(cmd_parms *cmd, void *dir_conf, const char *word)
+{
+    static const choice_t modes[] = {{"Off", GUARD_MODE_OFF},
+                                     {"On", GUARD_MODE_ON},
+                                     {"Observe", GUARD_MODE_OBSERVE},
+                                     {NULL, GUARD_MODE_UNSET}};
+    guard_dir_conf_t *conf = dir_conf;
+    const char *error = enter(cmd, conf);
+    int mode = choose(modes, word);
+
+    if (error) {
+        return error;
+    }
+    if (!mode) {
+        return complain(cmd, word, "must be Off, On or Observe");
+    }
+    conf->mode = (guard_mode_e)mode;
+    conf->mode_origin = place_of(cmd) == GUARD_PLACE_HTACCESS
+                            ? GUARD_ORIGIN_HTACCESS
+                            : GUARD_ORIGIN_SERVER;
+    return NULL;
+}
+
+static const char *set_response(cmd_parms *cmd, void *dir_conf,
+                                const char *word)
+{
+    static const choice_t responses[] = {
+        {"401", GUARD_RESPONSE_401},   {"403", GUARD_RESPONSE_403},
+        {"404", GUARD_RESPONSE_404},   {"429", GUARD_RESPONSE_429},
+        {"drop", GUARD_RESPONSE_DROP}, {NULL, GUARD_RESPONSE_UNSET}};
+    guard_dir_conf_t *conf = dir_conf;
+    const char *error = enter(cmd, conf);
+    int response = choose(responses, word);
+
+    if (error) {
+        return error;
+    }
+    if (!response) {
+        return complain(cmd, word, "must be 401, 403, 404, 429 or drop");
+    }
+    conf->response = (guard_response_e)response;
+    return NULL;
+}
+
+static const char *add_delegate(cmd_parms *cmd, void *dir_conf,
+                                const char *name)
+{
+    guard_dir_conf_t *conf = dir_conf;
+    const char *error = enter(cmd, conf);
+    const authn_provider *provider;
+
+    if (error) {
+        return error;
+    }
+    if (!strcmp(name, "guard")) {
+        return complain(cmd, name,
+                        "name the providers that guard is to ask, such as "
+                        "file");
+    }
+    provider =
+        ap_lookup_provider(AUTHN_PROVIDER_GROUP, name, AUTHN_PROVIDER_VERSION);
+    if (!provider) {
+        return complain(cmd, name,
+                        "no module that is loaded has this provider; load "
+                        "its module, or name another, such as file");
+    }
+    if (!provider->check_password) {
+        return complain(cmd, name,
+                        "this provider cannot check passwords; name another, "
+                        "such as file");
+    }
+    if (!conf->delegates) {
+        conf->delegates = apr_array_make(cmd->pool, 2, sizeof(char *));
+    }
+    APR_ARRAY_PUSH(conf->delegates, const char *) = name;
+    return NULL;
+}
+
+static const char *set_limit(cmd_parms *cmd, void *dir_conf, const char *args)
+{
+    guard_dir_conf_t *conf = dir_conf;
+    const char *error = enter(cmd, conf);
+    const char *const *word = split(cmd, args);
+    const char *culprit;
+    const char *remedy;
+    guard_kind_e kind;
+
+    if (error) {
+        return error;
+    }
+    kind = word[0] ? guard_kind_parse(word[0]) : 0;
+    if (kind < 1 || kind > GUARD_KIND_MAX) {
+        return complain(cmd, word[0] ? word[0] : "",
+                        "the key must be ip, net, user or login");
+    }
+    remedy =
+        guard_args_limit(&conf->limit[kind], word + 1, place_of(cmd), &culprit);
+    return remedy ? complain(cmd, culprit ? culprit : word[0], remedy) : NULL;
+}
+
+static const char *set_exempt(cmd_parms *cmd, void *dir_conf, const char *args)
+{
+    guard_dir_conf_t *conf = dir_conf;
+    const char *error = enter(cmd, conf);
+    const char *const *word = split(cmd, args);
+    apr_array_header_t *line;
+    guard_cidr_t cidr;
+
+    if (error) {
+        return error;
+    }
+    if (!word[0]) {
+        return complain(cmd, "", "list addresses, or none");
+    }
+    line = apr_array_make(cmd->pool, 4, sizeof(guard_cidr_t));
+    if (!ap_cstr_casecmp(word[0], "none") && !word[1]) {
+        conf->exempt = line;
+        return NULL;
+    }
+    for (; *word; word++) {
+        if (!ap_cstr_casecmp(*word, "none")) {
+            return complain(cmd, *word, "none must be the only word");
+        }
+        if (guard_cidr_parse(&cidr, *word) != APR_SUCCESS) {
+            return complain(cmd, *word,
+                            "must be an address, as 192.0.2.7 or 2001:db8::7, "
+                            "or a network, as 192.0.2.0/24");
+        }
+        APR_ARRAY_PUSH(line, guard_cidr_t) = cidr;
+    }
+    if (conf->exempt) {
+        apr_array_cat(conf->exempt, line);
+    } else {
+        conf->exempt = line;
+    }
+    return NULL;
+}
+
+static const char *set_prefix(cmd_parms *cmd, void *dir_conf, const char *v4,
+                              const char *v6)
+{
+    guard_dir_conf_t *conf = dir_conf;
+    const char *error = enter(cmd, conf);
+    uint8_t v4_bits;
+    uint8_t v6_bits;
+
+    if (error) {
+        return error;
+    }
+    if (!guard_args_prefix(&v4_bits, v4, GUARD_PREFIX_V4_MIN,
+                           GUARD_PREFIX_V4_MAX)) {
+        return complain(cmd, v4, "the bits of IPv4 must be 8 to 32");
+    }
+    if (!guard_args_prefix(&v6_bits, v6, GUARD_PREFIX_V6_MIN,
+                           GUARD_PREFIX_V6_MAX)) {
+        return complain(cmd, v6, "the bits of IPv6 must be 16 to 128");
+    }
+    conf->prefix_v4 = (uint8_t)(GUARD_ADDR_V4_BASE + v4_bits);
+    conf->prefix_v6 = v6_bits;
+    return NULL;
+}
+
+static const char *set_scope(cmd_parms *cmd, void *dir_conf, const char *name)
+{
+    guard_dir_conf_t *conf = dir_conf;
+    const char *error = enter(cmd, conf);
+    const char *remedy = guard_args_scope(name);
+
+    if (error) {
+        return error;
+    }
+    if (remedy) {
+        return complain(cmd, name, remedy);
+    }
+    conf->scope_name = name;
+    return NULL;
+}
+
+static const char *read_store_option(cmd_parms *cmd, guard_server_conf_t *conf,
+                                     const char *word)
+{
+    const char *value = guard_args_option(word, "clients");
+
+    if (value) {
+        return conf->shm_clients
+                   ? "this option was given already"
+                   : guard_args_clients(&conf->shm_clients, value);
+    }
+    value = guard_args_option(word, "file");
+    if (!value) {
+        return "the options are file=PATH and clients=N";
+    }
+    if (conf->shm_path) {
+        return "this option was given already";
+    }
+    /* DefaultRuntimeDir is executed while files are read, so it is known. */
+    conf->shm_path = *value ? ap_runtime_dir_relative(cmd->pool, value) : NULL;
+    return conf->shm_path ? NULL : "PATH must be the path of a file";
+}
+
+/* One line is the whole store: what it does not give is the default. */
+static const char *set_store(cmd_parms *cmd, void *dir_conf, const char *args)
+{
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *const *word = split(cmd, args);
+    guard_server_conf_t *conf =
+        ap_get_module_config(cmd->server->module_config, &auth_guard_module);
+    guard_server_conf_t line = {0};
+    const char *remedy;
+
+    (void)dir_conf;
+    if (error) {
+        return error;
+    }
+    if (!word[0] || ap_cstr_casecmp(word[0], "shm")) {
+        return complain(cmd, word[0] ? word[0] : "", "the store must be shm");
+    }
+    while (*++word) {
+        remedy = read_store_option(cmd, &line, *word);
+        if (remedy) {
+            return complain(cmd, *word, remedy);
+        }
+    }
+    *conf = line;
+    return NULL;
+}
+
+#define ANYWHERE (OR_AUTHCFG | RSRC_CONF)
+
+const command_rec guard_conf_commands[] = {
+    AP_INIT_TAKE1("AuthGuard", set_mode, NULL, ANYWHERE, "Off, On or Observe"),
+    AP_INIT_ITERATE("AuthGuardProvider", add_delegate, NULL, OR_AUTHCFG,
+                    "providers that the provider guard asks"),
+    AP_INIT_RAW_ARGS("AuthGuardLimit", set_limit, NULL, ANYWHERE,
+                     "KEY N/WINDOW [lockout=T] [max=T], or KEY none"),
+    AP_INIT_RAW_ARGS("AuthGuardExempt", set_exempt, NULL, ANYWHERE,
+                     "ADDRESS[/BITS] ..., or none"),
+    AP_INIT_TAKE2("AuthGuardPrefix", set_prefix, NULL, RSRC_CONF,
+                  "bits of an IPv4 and of an IPv6 address that make a key"),
+    AP_INIT_TAKE1("AuthGuardScope", set_scope, NULL, RSRC_CONF | ACCESS_CONF,
+                  "a name; what has the same name shares one count"),
+    AP_INIT_TAKE1("AuthGuardResponse", set_response, NULL, ANYWHERE,
+                  "401, 403, 404, 429 or drop"),
+    AP_INIT_RAW_ARGS("AuthGuardStore", set_store, NULL, RSRC_CONF,
+                     "shm [file=PATH] [clients=N]"),
+    AP_INIT_RAW_ARGS("AuthBasicProvider", guard_conf_face_basic, NULL,
+                     OR_AUTHCFG,
+                     "seen here only to learn whether guard is listed"),
+    AP_INIT_RAW_ARGS("AuthFormProvider", guard_conf_face_form, NULL, OR_AUTHCFG,
+                     "seen here only to learn whether guard is listed"),
+    {.name = NULL}};

@@ -1,0 +1,115 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * guard_conf.h: what the directives said, merged, with defaults resolved.
+ *
+ * guard_conf.c owns the command table and the merge, guard_conf_resolve.c
+ * the defaults, guard_conf_finish.c the checks at start. Everyone else asks
+ * through the functions below and never reads a default.
+ */
+#ifndef GUARD_CONF_H
+#define GUARD_CONF_H
+
+#include "guard_conf_args.h"
+#include "guard_policy.h"
+#include "guard_store_shm.h"
+
+#include <httpd.h>
+#include <http_config.h>
+#include <mod_auth.h>
+
+extern module AP_MODULE_DECLARE_DATA auth_guard_module;
+
+typedef enum {
+    GUARD_MODE_UNSET = 0,
+    GUARD_MODE_OFF,
+    GUARD_MODE_ON,
+    GUARD_MODE_OBSERVE
+} guard_mode_e;
+
+typedef enum {
+    GUARD_ORIGIN_UNSET = 0,
+    GUARD_ORIGIN_SERVER,
+    GUARD_ORIGIN_HTACCESS
+} guard_origin_e;
+
+/** Whether a provider list (AuthBasicProvider, AuthFormProvider) has `guard`
+ *  in it. */
+typedef enum {
+    GUARD_FACE_UNSET = 0,
+    GUARD_FACE_OTHER,
+    GUARD_FACE_GUARD
+} guard_face_e;
+
+typedef enum {
+    GUARD_RESPONSE_UNSET = 0,
+    GUARD_RESPONSE_401,
+    GUARD_RESPONSE_403,
+    GUARD_RESPONSE_404,
+    GUARD_RESPONSE_429,
+    GUARD_RESPONSE_DROP
+} guard_response_e;
+
+/** Per directory. Zero is unset throughout, so that a merge is a line a
+ *  field. */
+typedef struct guard_dir_conf_t {
+    guard_mode_e mode;
+    guard_origin_e mode_origin;
+    guard_face_e basic_face;
+    guard_origin_e basic_origin;
+    guard_face_e form_face;
+    guard_origin_e form_origin;
+    apr_array_header_t *delegates;           /* const char *; NULL: unset */
+    guard_limit_t limit[GUARD_KIND_MAX + 1]; /* by guard_kind_e */
+    apr_array_header_t *exempt;              /* guard_cidr_t; NULL: unset */
+    uint8_t prefix_v4; /* bits in the mapped space; 0: unset */
+    uint8_t prefix_v6;
+    const char *scope_name; /* NULL: unset */
+    guard_response_e response;
+    const char *htaccess_directive; /* one of ours that a .htaccess used */
+} guard_dir_conf_t;
+
+/** Per server; the store is the main server's. */
+typedef struct guard_server_conf_t {
+    const char *shm_path;   /* absolute; NULL until guard_conf_finish */
+    uint32_t shm_clients;   /* 0 until guard_conf_finish */
+    const char *host_scope; /* scope of the virtual host; post_config */
+} guard_server_conf_t;
+
+void *guard_conf_create_dir(apr_pool_t *pool, char *dir);
+void *guard_conf_merge_dir(apr_pool_t *pool, void *base, void *add);
+void *guard_conf_create_server(apr_pool_t *pool, server_rec *server);
+void *guard_conf_merge_server(apr_pool_t *pool, void *base, void *add);
+extern const command_rec guard_conf_commands[];
+
+/** The merged configuration of the request's directory. */
+const guard_dir_conf_t *guard_conf_of(const request_rec *r);
+
+/** @return OFF, ON or OBSERVE: AuthGuard, or ON if unset and the provider of
+ *  the AuthType in force is `guard`. *origin tells where it was switched on. */
+guard_mode_e guard_conf_mode(const guard_dir_conf_t *conf,
+                             const char *auth_type, guard_origin_e *origin);
+
+/** @return the policy in force for kind and that client's address family, or
+ *  NULL if there is none. */
+const guard_policy_t *guard_conf_policy(const guard_dir_conf_t *conf,
+                                        guard_kind_e kind, int is_v4);
+
+/** @return bits (mapped space) of the address in a key of that kind. */
+uint8_t guard_conf_bits(const guard_dir_conf_t *conf, guard_kind_e kind,
+                        int is_v4);
+
+/** @return 1 if AuthGuardExempt lists the address, else 0. */
+int guard_conf_is_exempt(const guard_dir_conf_t *conf,
+                         const guard_addr_t *addr);
+
+/** @return AuthGuardResponse, resolved. */
+guard_response_e guard_conf_response(const guard_dir_conf_t *conf);
+
+/**
+ * Check what only the whole configuration can tell, and complete it: names of
+ * the virtual hosts' scopes, the store's file and size. Call in post_config.
+ * @return OK, or HTTP_INTERNAL_SERVER_ERROR after logging why
+ */
+int guard_conf_finish(apr_pool_t *pool, apr_pool_t *temp, server_rec *main);
+
+#endif

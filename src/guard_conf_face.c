@@ -1,0 +1,75 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_conf_face.c owns what is learnt from the directives of mod_auth_basic
+ * and mod_auth_form. It refuses to judge them: their owners read the same
+ * lines and do all the complaining. Invariant: with an owner loaded, nothing
+ * changes for it; without, httpd answers as if this module were not there.
+ */
+#include "guard_conf_face.h"
+
+#include <http_core.h>
+#include <http_log.h>
+#include <apr_strings.h>
+
+APLOG_USE_MODULE(auth_guard);
+
+/* But for us httpd would not know the directive: say what it would say. */
+static const char *miss_owner(cmd_parms *cmd)
+{
+    const char *error =
+        apr_psprintf(cmd->pool,
+                     "Invalid command '%s', perhaps misspelled or defined by "
+                     "a module not included in the server configuration",
+                     cmd->directive->directive);
+
+    if (!(cmd->override & NONFATAL_UNKNOWN)) {
+        return error;
+    }
+    ap_log_perror(APLOG_MARK, APLOG_WARNING, 0, cmd->temp_pool, "%s", error);
+    return NULL;
+}
+
+/* An owner adds up the providers of several lines in one section: guard, once
+ * listed, stays listed. */
+static guard_face_e read_face(cmd_parms *cmd, const char *args,
+                              guard_face_e face)
+{
+    while (*args) {
+        if (!strcmp(ap_getword_conf(cmd->temp_pool, &args), "guard")) {
+            face = GUARD_FACE_GUARD;
+        }
+    }
+    return face == GUARD_FACE_UNSET ? GUARD_FACE_OTHER : face;
+}
+
+static guard_origin_e read_origin(cmd_parms *cmd)
+{
+    return ap_check_cmd_context(cmd, NOT_IN_HTACCESS) ? GUARD_ORIGIN_HTACCESS
+                                                      : GUARD_ORIGIN_SERVER;
+}
+
+const char *guard_conf_face_basic(cmd_parms *cmd, void *dir_conf,
+                                  const char *args)
+{
+    guard_dir_conf_t *conf = dir_conf;
+
+    if (!ap_find_linked_module("mod_auth_basic.c")) {
+        return miss_owner(cmd);
+    }
+    conf->basic_face = read_face(cmd, args, conf->basic_face);
+    conf->basic_origin = read_origin(cmd);
+    return NULL;
+}
+
+const char *guard_conf_face_form(cmd_parms *cmd, void *dir_conf,
+                                 const char *args)
+{
+    guard_dir_conf_t *conf = dir_conf;
+
+    if (!ap_find_linked_module("mod_auth_form.c")) {
+        return miss_owner(cmd);
+    }
+    conf->form_face = read_face(cmd, args, conf->form_face);
+    conf->form_origin = read_origin(cmd);
+    return NULL;
+}

@@ -1,0 +1,43 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * guard_credentials.h: what a request presents, read as a provider will.
+ */
+#ifndef GUARD_CREDENTIALS_H
+#define GUARD_CREDENTIALS_H
+
+#include "guard_key.h"
+
+#include <apr_pools.h>
+
+typedef enum {
+    GUARD_SCHEME_NONE = 0, /* no credentials */
+    GUARD_SCHEME_BASIC,
+    GUARD_SCHEME_DIGEST,
+    GUARD_SCHEME_OTHER /* Bearer, Negotiate, ...: not ours to count */
+} guard_scheme_e;
+
+/** Credentials taken apart. For Digest, password is NULL. */
+typedef struct guard_credentials_t {
+    guard_scheme_e scheme;
+    const char *header;   /* as sent */
+    const char *user;     /* never NULL */
+    const char *password; /* Basic */
+    const char *nonce;    /* Digest */
+} guard_credentials_t;
+
+/**
+ * Take an Authorization header apart (RFC 7617, RFC 7616) the way
+ * mod_auth_basic and mod_auth_digest do: cut at NUL, no colon means an empty
+ * password, bad base64 yields what it yields. What can't be split is kept
+ * whole as the password, so that it is counted all the same.
+ * @param header may be NULL
+ */
+guard_credentials_t guard_credentials_parse(apr_pool_t *pool,
+                                            const char *header);
+
+/** The guess that these credentials make in that realm. */
+guard_guess_t guard_credentials_guess(const guard_credentials_t *credentials,
+                                      const guard_secret_t *secret,
+                                      const char *realm);
+
+#endif

@@ -1,0 +1,175 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_log.c owns the AG01xx lines and the encoding of what stands in them.
+ * It knows no store and decides nothing.
+ *
+ * Invariant: a line has one shape, whatever a client sends. Values carry no
+ * space, quote, bracket or control character, and the lines go out through
+ * the server's log and not the request's, which would append the Referer.
+ */
+#include "guard_log.h"
+#include "guard_server.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+
+#include <stdatomic.h>
+#include <string.h>
+
+APLOG_USE_MODULE(auth_guard);
+
+#define TIMESTAMP_MAX 24 /* "2026-11-21T17:48:16Z" */
+
+static int is_plain(unsigned char byte)
+{
+    return apr_isalnum(byte) || (byte && strchr("._:@+/-", byte));
+}
+
+char *guard_log_encode(char buf[GUARD_LOG_VALUE_MAX + 1], const char *value)
+{
+    static const char HEX[] = "0123456789ABCDEF";
+    const unsigned char *from = (const unsigned char *)(value ? value : "");
+    char *to = buf, *end = buf + GUARD_LOG_VALUE_MAX;
+
+    for (; *from && to + (is_plain(*from) ? 1 : 3) <= end; from++) {
+        if (is_plain(*from)) {
+            *to++ = (char)*from;
+        } else {
+            *to++ = '%';
+            *to++ = HEX[*from >> 4];
+            *to++ = HEX[*from & 15];
+        }
+    }
+    if (to == buf) {
+        *to++ = '-';
+    }
+    *to = '\0';
+    return buf;
+}
+
+static const char *timestamp(char buf[TIMESTAMP_MAX], apr_time_t when)
+{
+    apr_time_exp_t at;
+
+    apr_time_exp_gmt(&at, when);
+    apr_snprintf(buf, TIMESTAMP_MAX, "%04d-%02d-%02dT%02d:%02d:%02dZ",
+                 at.tm_year + 1900, at.tm_mon + 1, at.tm_mday, at.tm_hour,
+                 at.tm_min, at.tm_sec);
+    return buf;
+}
+
+/* Whole seconds, rounded up. */
+static apr_int64_t seconds(apr_interval_time_t span_usec)
+{
+    return apr_time_sec(span_usec + APR_USEC_PER_SEC - 1);
+}
+
+void guard_log_lockout(request_rec *r, const guard_log_subject_t *subject,
+                       const guard_claim_t *claim,
+                       const guard_standing_t *standing)
+{
+    const guard_client_t *client = &claim->client;
+    char address[GUARD_LOG_VALUE_MAX + 1], scope[GUARD_LOG_VALUE_MAX + 1];
+    char realm[GUARD_LOG_VALUE_MAX + 1], user[GUARD_LOG_VALUE_MAX + 1];
+    char net[GUARD_CIDR_TEXT_MAX] = "-", until[TIMESTAMP_MAX];
+
+    if (client->bits) {
+        guard_cidr_format(net, &client->addr, client->bits);
+    }
+    ap_log_error(
+        APLOG_MARK, APLOG_WARNING, 0, r->server,
+        "%s: client=%s net=%s key=%s failures=%u/%u window=%" APR_INT64_T_FMT
+        " lock=%" APR_INT64_T_FMT
+        " level=%u until=%s origin=%s scope=%s realm=%s user=%s",
+        subject->observed ? "AG0104: would lock out" : "AG0101: lockout",
+        guard_log_encode(address, subject->client), net,
+        guard_kind_name(client->kind), standing->failures, standing->limit,
+        seconds(claim->policy.window_usec), seconds(standing->remaining_usec),
+        standing->level,
+        timestamp(until, apr_time_now() + standing->remaining_usec),
+        subject->origin == GUARD_ORIGIN_HTACCESS ? "htaccess" : "server",
+        guard_log_encode(scope, subject->scope),
+        guard_log_encode(realm, subject->realm),
+        guard_log_encode(user, subject->user));
+}
+
+void guard_log_refused(request_rec *r, const guard_log_subject_t *subject,
+                       const char *reason)
+{
+    static _Atomic apr_int64_t last_sec;
+    static _Atomic unsigned suppressed;
+    char address[GUARD_LOG_VALUE_MAX + 1], scope[GUARD_LOG_VALUE_MAX + 1];
+    apr_int64_t now_sec, before_sec = atomic_load(&last_sec);
+
+    if (!APLOG_IS_LEVEL(r->server, APLOG_INFO)) {
+        return;
+    }
+    now_sec = apr_time_sec(apr_time_now());
+    if (now_sec == before_sec ||
+        !atomic_compare_exchange_strong(&last_sec, &before_sec, now_sec)) {
+        atomic_fetch_add(&suppressed, 1);
+        return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, r->server,
+                 "AG0102: refused: client=%s reason=%s scope=%s suppressed=%u",
+                 guard_log_encode(address, subject->client), reason,
+                 guard_log_encode(scope, subject->scope),
+                 atomic_exchange(&suppressed, 0));
+}
+
+/* Names that proxies put the visitor's address under. */
+static const char *forwarding_header(const request_rec *r)
+{
+    static const char *const NAMES[] = {"X-Forwarded-For", "Forwarded",
+                                        "CF-Connecting-IP"};
+
+    for (apr_size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        if (apr_table_get(r->headers_in, NAMES[i])) {
+            return NAMES[i];
+        }
+    }
+    return NULL;
+}
+
+void guard_log_proxy(request_rec *r)
+{
+    const char *name;
+    char address[GUARD_LOG_VALUE_MAX + 1];
+
+    if (strcmp(r->useragent_ip, r->connection->client_ip)) {
+        return; /* mod_remoteip has spoken */
+    }
+    name = forwarding_header(r);
+    if (!name || !guard_server_once(GUARD_ONCE_PROXY)) {
+        return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, r->server,
+                 "AG0105: proxy: client=%s header=%s; if this is a proxy of "
+                 "yours, one lockout shuts out everybody behind it: see "
+                 "mod_remoteip",
+                 guard_log_encode(address, r->useragent_ip), name);
+}
+
+void guard_log_store(request_rec *r, apr_status_t rv)
+{
+    if (rv != APR_SUCCESS && guard_server_once(GUARD_ONCE_STORE_DOWN)) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, r->server,
+                     "AG0207: store: can't count; guesses are refused as "
+                     "overload until it can");
+    }
+    if (rv == APR_SUCCESS && guard_server_again(GUARD_ONCE_STORE_DOWN)) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, r->server,
+                     "AG0208: store: counts again");
+    }
+}
+
+void guard_log_overflow(request_rec *r)
+{
+    if (guard_server_once(GUARD_ONCE_OVERFLOW)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, r->server,
+                     "AG0211: store: the table is full of locked clients; new "
+                     "ones share a budget; see AuthGuardStore clients=");
+    }
+}

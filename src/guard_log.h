@@ -1,0 +1,51 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * guard_log.h: the lines in the error log that people and parsers read.
+ *
+ * Ids and fields are fixed; docs/log.md lists them. Every value that a client
+ * can choose is percent-encoded and cut.
+ */
+#ifndef GUARD_LOG_H
+#define GUARD_LOG_H
+
+#include "guard_conf.h"
+#include "guard_store.h"
+
+#define GUARD_LOG_VALUE_MAX 64 /* bytes of one value, after encoding */
+
+/** Who and what a line is about. */
+typedef struct guard_log_subject_t {
+    const char *client; /* the address, as people write it */
+    const char *scope;
+    const char *realm;
+    const char *user;
+    guard_origin_e origin;
+    int observed;
+} guard_log_subject_t;
+
+/** Encode a value: bytes outside [A-Za-z0-9._:@+/-] become %XX, the whole is
+ *  cut at GUARD_LOG_VALUE_MAX bytes, "" becomes "-". @return buf. */
+char *guard_log_encode(char buf[GUARD_LOG_VALUE_MAX + 1], const char *value);
+
+/** AG0101 at warn, or AG0104 where observed: a lockout began. */
+void guard_log_lockout(request_rec *r, const guard_log_subject_t *subject,
+                       const guard_claim_t *claim,
+                       const guard_standing_t *standing);
+
+/** AG0102 at info, at most once a second for each child: a request was
+ *  refused for that reason (locked, busy, ...). */
+void guard_log_refused(request_rec *r, const guard_log_subject_t *subject,
+                       const char *reason);
+
+/** AG0105 at warn, once: a failure came through a proxy that mod_remoteip
+ *  does not know. */
+void guard_log_proxy(request_rec *r);
+
+/** AG0207 at error when the store fails, AG0208 at notice when it works
+ *  again; once per change. */
+void guard_log_store(request_rec *r, apr_status_t rv);
+
+/** AG0211 at warn, once: the table is full, clients share a budget. */
+void guard_log_overflow(request_rec *r);
+
+#endif

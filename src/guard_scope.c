@@ -1,0 +1,98 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_scope.c owns the question whose count a request belongs to. It knows
+ * httpd's cache of .htaccess files, and nothing of counting.
+ *
+ * Invariant: what the author of a .htaccess can write decides about his own
+ * directory and those below it, and about no other.
+ */
+#include "guard_scope.h"
+
+#include <apr_strings.h>
+
+#include <string.h>
+
+/* By the name of their source file, as modules are told apart in httpd. */
+static const char *const AUTHENTICATION[] = {"mod_auth_", "mod_authn",
+                                             "mod_shib"};
+
+static const module *const *scope_modules; /* [fork] NULL-terminated */
+
+static int authenticates(const module *m)
+{
+    for (apr_size_t i = 0;
+         i < sizeof(AUTHENTICATION) / sizeof(AUTHENTICATION[0]); i++) {
+        if (!strncmp(m->name, AUTHENTICATION[i], strlen(AUTHENTICATION[i]))) {
+            return 1;
+        }
+    }
+    return m == &auth_guard_module;
+}
+
+void guard_scope_init(apr_pool_t *pool)
+{
+    apr_array_header_t *found = apr_array_make(pool, 16, sizeof(module *));
+
+    for (module **m = ap_loaded_modules; *m; m++) {
+        if (authenticates(*m)) {
+            APR_ARRAY_PUSH(found, const module *) = *m;
+        }
+    }
+    APR_ARRAY_PUSH(found, const module *) = NULL;
+    scope_modules = (const module *const *)(void *)found->elts;
+}
+
+/* Whether that very file has a directive of one of those modules. */
+static int makes_scope(const struct htaccess_result *file)
+{
+    for (const module *const *m = scope_modules; file->htaccess && *m; m++) {
+        if (ap_get_module_config(file->htaccess, *m)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* r->htaccess is a cache: subrequests leave files there that are not on this
+ * request's way. */
+static int is_on_the_way(const request_rec *r, const char *dir,
+                         apr_size_t length)
+{
+    return r->filename && !strncmp(r->filename, dir, length) &&
+           (dir[length - 1] == '/' || r->filename[length] == '/' ||
+            !r->filename[length]);
+}
+
+const char *guard_scope_host(const request_rec *r, const guard_dir_conf_t *conf)
+{
+    const guard_server_conf_t *server =
+        ap_get_module_config(r->server->module_config, &auth_guard_module);
+
+    return conf->scope_name ? conf->scope_name : server->host_scope;
+}
+
+const char *guard_scope_of(const request_rec *r, const guard_dir_conf_t *conf)
+{
+    const char *host = guard_scope_host(r, conf);
+    const char *deepest = NULL;
+    apr_size_t deepest_length = 0;
+
+    if (conf->scope_name) {
+        return conf->scope_name;
+    }
+    for (const struct htaccess_result *file = r->htaccess; file;
+         file = file->next) {
+        apr_size_t length = strlen(file->dir);
+
+        if (length > deepest_length && is_on_the_way(r, file->dir, length) &&
+            makes_scope(file)) {
+            deepest = file->dir;
+            deepest_length = length;
+        }
+    }
+    if (!deepest) {
+        return host;
+    }
+    return apr_pstrcat(r->pool, host, deepest,
+                       deepest[deepest_length - 1] == '/' ? "" : "/", NULL);
+}

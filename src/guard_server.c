@@ -1,0 +1,218 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_server.c owns what outlives a request: the store's opening in the
+ * parent, its way into the children and over gracefuls, and the few flags
+ * that all children share. It knows nothing of requests.
+ *
+ * Invariant: the file is opened once in the life of a parent process (closing
+ * it would release the parent's lock), and the guess key never leaves memory.
+ */
+#include "guard_server.h"
+#include "guard_log.h"
+#include "guard_scope.h"
+
+#include <apr_strings.h>
+#include <ap_mpm.h>
+#include <http_core.h>
+#include <http_log.h>
+
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+APLOG_USE_MODULE(auth_guard);
+
+#define RETAINED_KEY "mod_auth_guard"
+#define WAITING_SHARE 4 /* of a child's threads, one in so many may wait */
+
+/* Kept over gracefuls, while static variables are not. */
+typedef struct retained_t {
+    guard_store_t *store;
+    const char *path;
+} retained_t;
+
+typedef struct flags_t {
+    _Atomic int said[GUARD_ONCE_MAX];
+} flags_t;
+
+static guard_store_t *open_store; /* [fork] */
+static flags_t *flags;            /* [fork] shared by all children */
+static _Atomic int waiting;       /* threads of this child */
+static int waiting_max = 1;       /* [child_init] */
+
+guard_store_t *guard_server_store(void) { return open_store; }
+
+int guard_server_once(guard_once_e what)
+{
+    return flags && !atomic_exchange(&flags->said[what], 1);
+}
+
+int guard_server_again(guard_once_e what)
+{
+    return flags &&
+           atomic_load_explicit(&flags->said[what], memory_order_relaxed) &&
+           atomic_exchange(&flags->said[what], 0);
+}
+
+int guard_server_wait_begin(void)
+{
+    if (atomic_fetch_add(&waiting, 1) < waiting_max) {
+        return 1;
+    }
+    atomic_fetch_sub(&waiting, 1);
+    return 0;
+}
+
+void guard_server_wait_end(void) { atomic_fetch_sub(&waiting, 1); }
+
+static apr_status_t unmap_flags(void *data)
+{
+    flags = NULL;
+    munmap(data, sizeof(flags_t));
+    return APR_SUCCESS;
+}
+
+static apr_status_t make_flags(apr_pool_t *pconf)
+{
+    void *memory = mmap(NULL, sizeof(flags_t), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED) {
+        return errno;
+    }
+    flags = memory;
+    apr_pool_cleanup_register(pconf, memory, unmap_flags,
+                              apr_pool_cleanup_null);
+    return APR_SUCCESS;
+}
+
+/* The store's sentences go to the error log with their ids. */
+static void say(void *baton, guard_say_e level, const char *id,
+                const char *sentence)
+{
+    static const int LEVEL[] = {APLOG_ERR, APLOG_WARNING, APLOG_NOTICE};
+
+    ap_log_error(APLOG_MARK, LEVEL[level], 0, (server_rec *)baton,
+                 "%s: store: %s", id, sentence);
+}
+
+static const guard_server_conf_t *conf_of(const server_rec *server)
+{
+    return ap_get_module_config(server->module_config, &auth_guard_module);
+}
+
+static guard_shm_options_t options_for(server_rec *main_server)
+{
+    const guard_server_conf_t *conf = conf_of(main_server);
+    guard_shm_options_t options = {.path = conf->shm_path,
+                                   .clients = conf->shm_clients,
+                                   .role = GUARD_SHM_SERVER,
+                                   .say = say,
+                                   .baton = main_server};
+
+    return options;
+}
+
+/* After a graceful: go on with what is open, and say what must wait. */
+static void keep_open(const retained_t *retained, server_rec *main_server)
+{
+    const guard_server_conf_t *conf = conf_of(main_server);
+
+    if (strcmp(retained->path, conf->shm_path) ||
+        guard_store_shm_clients(retained->store) != conf->shm_clients) {
+        say(main_server, GUARD_SAY_WARNING, "AG0205",
+            "AuthGuardStore has changed; another file or size takes effect at "
+            "the next start, a graceful keeps the old");
+    }
+    open_store = retained->store;
+}
+
+static int open_first(retained_t *retained, server_rec *main_server)
+{
+    apr_pool_t *process_pool = main_server->process->pool;
+    guard_shm_options_t options = options_for(main_server);
+    apr_status_t rv;
+
+    options.path = apr_pstrdup(process_pool, options.path);
+    rv = guard_store_shm_open(&retained->store, &options, process_pool);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, main_server,
+                     "AG0206: store: can't open %s; see AuthGuardStore",
+                     options.path);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    retained->path = options.path;
+    open_store = retained->store;
+    return OK;
+}
+
+int guard_server_pre_config(apr_pool_t *pconf, apr_pool_t *plog,
+                            apr_pool_t *ptemp)
+{
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    open_store = NULL;
+    return OK;
+}
+
+int guard_server_post_config(apr_pool_t *pconf, apr_pool_t *plog,
+                             apr_pool_t *ptemp, server_rec *main_server)
+{
+    retained_t *retained;
+    apr_status_t rv;
+    int status = guard_conf_finish(pconf, ptemp, main_server);
+
+    (void)plog;
+    if (status != OK ||
+        ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return status;
+    }
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
+        return OK;
+    }
+    rv = make_flags(pconf);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, main_server,
+                     "AG0206: store: no memory for shared flags");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    guard_scope_init(pconf);
+    retained = ap_retained_data_get(RETAINED_KEY);
+    if (!retained) {
+        retained = ap_retained_data_create(RETAINED_KEY, sizeof(*retained));
+    }
+    if (retained->store) {
+        keep_open(retained, main_server);
+        return OK;
+    }
+    return open_first(retained, main_server);
+}
+
+void guard_server_child_init(apr_pool_t *pchild, server_rec *main_server)
+{
+    int threads = 1;
+    apr_status_t rv;
+
+    (void)pchild;
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    waiting_max = threads / WAITING_SHARE > 1 ? threads / WAITING_SHARE : 1;
+    if (!open_store) {
+        return;
+    }
+    rv = guard_store_shm_child_init(open_store);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server,
+                     "AG0206: store: a child can't lock the table");
+    }
+}
+
+int guard_server_monitor(apr_pool_t *pool, server_rec *main_server)
+{
+    guard_shm_options_t options = options_for(main_server);
+
+    (void)pool;
+    if (open_store) {
+        guard_store_shm_grow_back(open_store, &options);
+    }
+    return DECLINED;
+}

@@ -1,0 +1,54 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * guard_server.h: what lasts longer than a request.
+ *
+ * The store, opened by the parent and kept over gracefuls; flags shared by
+ * all children; the bound on waiting threads of this child.
+ */
+#ifndef GUARD_SERVER_H
+#define GUARD_SERVER_H
+
+#include "guard_conf.h"
+#include "guard_store.h"
+
+/** Things that are said once, by whichever child comes first. */
+typedef enum {
+    GUARD_ONCE_PROXY,      /* AG0105 */
+    GUARD_ONCE_STORE_DOWN, /* AG0207, till it is well again */
+    GUARD_ONCE_OVERFLOW,   /* AG0211 */
+    GUARD_ONCE_MAX
+} guard_once_e;
+
+/** pre_config. */
+int guard_server_pre_config(apr_pool_t *pconf, apr_pool_t *plog,
+                            apr_pool_t *ptemp);
+
+/** post_config: resolve the configuration, open the store. */
+int guard_server_post_config(apr_pool_t *pconf, apr_pool_t *plog,
+                             apr_pool_t *ptemp, server_rec *main_server);
+
+/** child_init. */
+void guard_server_child_init(apr_pool_t *pchild, server_rec *main_server);
+
+/** monitor: once a second in the parent. */
+int guard_server_monitor(apr_pool_t *pool, server_rec *main_server);
+
+/** @return the open store, or NULL before post_config has opened it. */
+guard_store_t *guard_server_store(void);
+
+/** @return 1 if the caller is the first of all children since the start (or
+ *  since guard_server_again), else 0. */
+int guard_server_once(guard_once_e what);
+
+/** Let it be said again. @return 1 if it had been said, else 0. */
+int guard_server_again(guard_once_e what);
+
+/**
+ * Ask to let this thread wait. At most a quarter of the child's threads do,
+ * but always one.
+ * @return 1, and then guard_server_wait_end() must follow; or 0
+ */
+int guard_server_wait_begin(void);
+void guard_server_wait_end(void);
+
+#endif

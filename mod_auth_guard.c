@@ -17,6 +17,7 @@
 
 #include "src/guard_attempt.h"
 #include "src/guard_conf.h"
+#include "src/guard_provider.h"
 #include "src/guard_reply.h"
 #include "src/guard_server.h"
 #include "src/guard_vars.h"
@@ -46,13 +47,12 @@ static void register_hooks(apr_pool_t *pool)
     guard_reply_register();
 
     ap_register_auth_provider(pool, AUTHN_PROVIDER_GROUP, "guard",
-                              AUTHN_PROVIDER_VERSION, &guard_attempt_provider,
+                              AUTHN_PROVIDER_VERSION, &guard_provider,
                               AP_AUTH_INTERNAL_PER_CONF);
 }
 
 AP_DECLARE_MODULE(auth_guard) = {
     STANDARD20_MODULE_STUFF,  guard_conf_create_dir,   guard_conf_merge_dir,
     guard_conf_create_server, guard_conf_merge_server, guard_conf_commands,
-    register_hooks,
-    AP_MODULE_FLAG_NONE,
+    register_hooks,           AP_MODULE_FLAG_NONE,
 };

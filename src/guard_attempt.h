@@ -2,24 +2,18 @@
 /**
  * guard_attempt.h: one request's way through the guard.
  *
- * guard_attempt.c reserves, lets httpd check the password, and settles. What
- * it found is kept as a view (guard_chain.h) for the page, the headers, the
- * variables and the log.
+ * What it found is kept as a view (guard_chain.h) for the page, the headers,
+ * the variables and the log.
  */
 #ifndef GUARD_ATTEMPT_H
 #define GUARD_ATTEMPT_H
 
-#include "guard_chain.h"
-#include "guard_conf.h"
-#include "guard_store.h"
+#include <httpd.h>
 
 /** check_authn, before everybody else: reserve, run the real check, settle. */
 int guard_attempt_check_authn(request_rec *r);
 
 /** fixups: authorization let this request through. */
 int guard_attempt_fixups(request_rec *r);
-
-/** The provider `guard`, for AuthBasicProvider and AuthFormProvider. */
-extern const authn_provider guard_attempt_provider;
 
 #endif

@@ -91,10 +91,10 @@ static int finish_store(apr_pool_t *pool, server_rec *main)
     if (conf->shm_path) {
         return OK;
     }
-    ap_log_error(
-        APLOG_MARK, APLOG_CRIT, 0, main,
-        "AG0108: DefaultRuntimeDir is no place for " GUARD_SHM_FILE_DEFAULT
-        ": set it, or name a file by AuthGuardStore shm file=PATH");
+    ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main,
+                 "AG0108: configuration: DefaultRuntimeDir is no place "
+                 "for " GUARD_SHM_FILE_DEFAULT
+                 ": set it, or name a file by AuthGuardStore shm file=PATH");
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -177,12 +177,13 @@ int guard_conf_finish(apr_pool_t *pool, apr_pool_t *temp, server_rec *main)
     }
     bare = find_bare_form(temp, ap_conftree, (section_t){0});
     if (bare) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main,
-                     "AG0107: AuthGuard is on over AuthType Form in the "
-                     "section at %s:%d, but log-ins by form are counted only "
-                     "through the provider: set AuthFormProvider guard there, "
-                     "and name the providers in AuthGuardProvider",
-                     bare->filename, bare->line_num);
+        ap_log_error(
+            APLOG_MARK, APLOG_WARNING, 0, main,
+            "AG0107: configuration: AuthGuard is on over AuthType Form in the "
+            "section at %s:%d, but log-ins by form are counted only "
+            "through the provider: set AuthFormProvider guard there, "
+            "and name the providers in AuthGuardProvider",
+            bare->filename, bare->line_num);
     }
     return OK;
 }

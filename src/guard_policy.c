@@ -37,37 +37,9 @@
  * CHECKING ones: what was paid for by the old window's failure takes a place
  * in the new one.
  */
-#include "guard_policy.h"
+#include "guard_policy_inside.h"
 
-#include <string.h>
-
-#define USEC_PER_SEC 1000000u
 #define LEVEL_MAX UINT8_MAX
-
-/* Seconds, rounded down: "not yet" is asked with this. */
-static uint32_t floor_sec(uint64_t usec)
-{
-    return (uint32_t)(usec / USEC_PER_SEC);
-}
-
-/* Seconds, rounded up: for ends that must not come early. */
-static uint32_t ceil_sec(uint64_t usec)
-{
-    return (uint32_t)((usec + USEC_PER_SEC - 1) / USEC_PER_SEC);
-}
-
-static uint64_t after(uint64_t now_usec, apr_interval_time_t span_usec)
-{
-    return now_usec + (uint64_t)span_usec;
-}
-
-static int in_flight(const guard_slot_t *slot)
-{
-    return slot->state == GUARD_SLOT_CHECKING ||
-           slot->state == GUARD_SLOT_RECHECKING;
-}
-
-static void empty(guard_slot_t *slot) { memset(slot, 0, sizeof(*slot)); }
 
 /* What the window's failures paid for: gone with it, or to be paid anew. */
 static void close_slots(guard_record_t *record)
@@ -91,15 +63,6 @@ static void become_calm(guard_record_t *record)
     record->forgiven = 0;
     record->busy = 0;
     close_slots(record);
-}
-
-static void open_window(guard_record_t *record, const guard_policy_t *policy,
-                        uint64_t now_usec)
-{
-    if (record->phase == GUARD_PHASE_CALM) {
-        record->phase = GUARD_PHASE_WINDOW;
-        record->until_usec = after(now_usec, policy->window_usec);
-    }
 }
 
 static void expire_slot(guard_slot_t *slot, uint32_t now_sec)
@@ -180,72 +143,6 @@ uint64_t guard_policy_forgotten_at(const guard_record_t *record)
     return at_usec;
 }
 
-/* Sets of slot states, for find(). */
-#define IS(state) (1u << (state))
-#define IN_FLIGHT (IS(GUARD_SLOT_CHECKING) | IS(GUARD_SLOT_RECHECKING))
-#define REJECTED IS(GUARD_SLOT_REJECTED)
-#define PROVEN IS(GUARD_SLOT_PROVEN)
-
-/* Find a guess in one of these states. PROVEN slots carry the guess's
- * proven_tag, all others its tag. */
-static guard_slot_t *find(guard_record_t *record, unsigned states, uint32_t tag)
-{
-    for (int i = 0; i < GUARD_SLOTS; i++) {
-        guard_slot_t *slot = &record->slot[i];
-
-        if ((states & IS(slot->state)) && slot->guess == tag) {
-            return slot;
-        }
-    }
-    return NULL;
-}
-
-static const guard_slot_t *look(const guard_record_t *record, unsigned states,
-                                uint32_t tag)
-{
-    return find((guard_record_t *)record, states, tag);
-}
-
-/* Digest answers differ each time: such a guess neither joins nor repeats. */
-static int is_recognizable(const guard_guess_t *guess)
-{
-    return guess->tag == guess->proven_tag;
-}
-
-/* A slot to use: an empty one, else the oldest proven, else the oldest
- * rejected. NULL: all are in flight. */
-static guard_slot_t *spare_slot(const guard_record_t *record)
-{
-    const guard_slot_t *proven = NULL, *rejected = NULL;
-
-    for (int i = 0; i < GUARD_SLOTS; i++) {
-        const guard_slot_t *slot = &record->slot[i];
-
-        if (slot->state == GUARD_SLOT_EMPTY) {
-            return (guard_slot_t *)slot;
-        }
-        if (slot->state == GUARD_SLOT_PROVEN &&
-            (!proven || slot->until_sec < proven->until_sec)) {
-            proven = slot;
-        }
-        if (slot->state == GUARD_SLOT_REJECTED &&
-            (!rejected || slot->until_sec < rejected->until_sec)) {
-            rejected = slot;
-        }
-    }
-    return (guard_slot_t *)(proven ? proven : rejected);
-}
-
-static unsigned count_places(const guard_record_t *record)
-{
-    unsigned places = 0;
-
-    for (int i = 0; i < GUARD_SLOTS; i++) {
-        places += record->slot[i].state == GUARD_SLOT_CHECKING;
-    }
-    return places;
-}
-
 static int has_room(const guard_record_t *record, const guard_policy_t *policy)
 {
     return record->failures + count_places(record) < policy->limit &&
@@ -297,7 +194,7 @@ static guard_hold_e take_slot(guard_slot_t *slot, guard_slot_e state,
         return GUARD_HOLD_NOTHING; /* judge() promised one */
     }
     slot->guess = guess->tag;
-    slot->user = guess->user & ((1u << GUARD_USER_TAG_BITS) - 1);
+    slot->user = USER_BITS(guess);
     slot->state = state & 7u;
     slot->holders = 1;
     slot->until_sec = ceil_sec(after(now_usec, policy->window_usec));
@@ -390,149 +287,6 @@ void guard_policy_unwait(guard_record_t *record)
 {
     if (record->waiters) {
         record->waiters--;
-    }
-}
-
-/* A rejected guess is remembered to the end of its window, and answered for
- * without a look at the password for a moment. */
-static void reject(guard_slot_t *slot, uint64_t now_usec)
-{
-    slot->state = GUARD_SLOT_REJECTED;
-    slot->holders = 0;
-    slot->until_sec = floor_sec(now_usec) + GUARD_REPEAT_SEC;
-}
-
-static guard_event_e settle_wrong(guard_record_t *record,
-                                  const guard_policy_t *policy,
-                                  const guard_guess_t *guess, uint64_t now_usec)
-{
-    guard_slot_t *slot = find(record, IN_FLIGHT, guess->tag);
-
-    if (!slot) {
-        slot = find(record, REJECTED, guess->tag);
-    }
-    if (!slot && is_recognizable(guess)) {
-        slot = find(record, PROVEN, guess->tag); /* right once, now no more */
-    }
-    if (record->phase == GUARD_PHASE_LOCKED) {
-        if (slot) {
-            empty(slot);
-        }
-        return GUARD_EVENT_NONE;
-    }
-    if (slot && (slot->state == GUARD_SLOT_REJECTED ||
-                 slot->state == GUARD_SLOT_RECHECKING)) {
-        reject(slot, now_usec); /* this window's failure already */
-        return GUARD_EVENT_NONE;
-    }
-    if (!slot) {
-        slot = spare_slot(record);
-    }
-    if (slot) {
-        slot->guess = guess->tag;
-        slot->user = guess->user & ((1u << GUARD_USER_TAG_BITS) - 1);
-        reject(slot, now_usec);
-    }
-    open_window(record, policy, now_usec);
-    record->failures++;
-    record->limit = policy->limit;
-    if (record->failures < policy->limit) {
-        return GUARD_EVENT_NONE;
-    }
-    guard_policy_lock(record, policy, now_usec);
-    return GUARD_EVENT_LOCKOUT;
-}
-
-/* The user has come in for the first time: his own typos are forgiven, as far
- * as they are remembered, and at most `limit` of them a window. */
-static void forgive(guard_record_t *record, const guard_policy_t *policy,
-                    const guard_guess_t *guess)
-{
-    uint32_t user = guess->user & ((1u << GUARD_USER_TAG_BITS) - 1);
-    unsigned kind = record->kind & (unsigned)~GUARD_RECORD_OBSERVED;
-
-    if (kind != GUARD_KIND_IP && kind != GUARD_KIND_LOGIN) {
-        return; /* other people's failures are among them */
-    }
-    for (int i = 0; i < GUARD_SLOTS; i++) {
-        guard_slot_t *slot = &record->slot[i];
-
-        if (slot->state == GUARD_SLOT_REJECTED && slot->user == user &&
-            record->failures && record->forgiven < policy->limit) {
-            empty(slot);
-            record->failures--;
-            record->forgiven++;
-        }
-    }
-}
-
-static void settle_right(guard_record_t *record, const guard_policy_t *policy,
-                         guard_hold_e hold, const guard_guess_t *guess,
-                         uint64_t now_usec)
-{
-    guard_slot_t *proven = find(record, PROVEN, guess->proven_tag);
-    guard_slot_t *slot = find(record, IN_FLIGHT | REJECTED, guess->tag);
-
-    if (record->phase == GUARD_PHASE_WINDOW && !proven &&
-        hold != GUARD_HOLD_SLOT_PROVEN) {
-        /* A guess that was wrong before and is right now is among them. */
-        if (slot && slot->state == GUARD_SLOT_RECHECKING) {
-            reject(slot, now_usec);
-        }
-        forgive(record, policy, guess);
-        slot = find(record, IN_FLIGHT | REJECTED, guess->tag);
-    }
-    if (proven && slot) {
-        empty(slot);
-    }
-    if (!proven) {
-        proven = slot ? slot : spare_slot(record);
-    }
-    if (!proven) {
-        return;
-    }
-    proven->guess = guess->proven_tag;
-    proven->user = guess->user & ((1u << GUARD_USER_TAG_BITS) - 1);
-    proven->holders = 0;
-    proven->state = GUARD_SLOT_PROVEN;
-    proven->until_sec = floor_sec(now_usec) + GUARD_PROVEN_SEC;
-}
-
-static void settle_abandoned(guard_record_t *record, guard_hold_e hold,
-                             const guard_guess_t *guess)
-{
-    guard_slot_t *slot = find(record, IN_FLIGHT, guess->tag);
-
-    if (hold == GUARD_HOLD_NOTHING || !slot) {
-        return;
-    }
-    if (slot->holders > 1) {
-        slot->holders = (slot->holders - 1u) & GUARD_HOLDERS_MAX;
-        return;
-    }
-    if (slot->state == GUARD_SLOT_CHECKING) {
-        empty(slot);
-        return;
-    }
-    slot->state = GUARD_SLOT_REJECTED;
-    slot->holders = 0;
-    slot->until_sec = 0; /* the next one may look */
-}
-
-guard_event_e guard_policy_settle(guard_record_t *record,
-                                  const guard_policy_t *policy,
-                                  guard_hold_e hold, const guard_guess_t *guess,
-                                  guard_outcome_e outcome, uint64_t now_usec)
-{
-    switch (outcome) {
-    case GUARD_WRONG:
-        return settle_wrong(record, policy, guess, now_usec);
-    case GUARD_RIGHT:
-        settle_right(record, policy, hold, guess, now_usec);
-        return GUARD_EVENT_NONE;
-    default:
-        settle_abandoned(record, hold, guess);
-        return GUARD_EVENT_NONE;
     }
 }
 

@@ -146,12 +146,20 @@ static int drop(request_rec *r)
     return DONE;
 }
 
-int guard_reply_refuse(request_rec *r, guard_view_t *view,
-                       guard_response_e response)
+void guard_reply_describe(guard_view_t *view, guard_response_e response)
 {
+    if (view->answer == GUARD_ANSWER_NONE) {
+        return;
+    }
     view->status = status_of(view->answer, response);
     view->substatus = guard_reply_substatus(view->answer, view->status);
     view->retry_after_sec = retry_after_sec(view);
+}
+
+int guard_reply_refuse(request_rec *r, guard_view_t *view,
+                       guard_response_e response)
+{
+    guard_reply_describe(view, response);
     if (view->answer == GUARD_ANSWER_LOCKED &&
         response == GUARD_RESPONSE_DROP && may_drop(r)) {
         return drop(r);

@@ -1,9 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * guard_store_shm.c owns the store's operations on shared memory: which
- * records a call works on, in which order they are locked, and how several
- * limits become one verdict. It knows no file beyond opening it, and leaves
- * every rule of counting to guard_policy.c.
+ * guard_store_shm.c owns the store's operations on shared memory: how several
+ * limits become one verdict, and what that does to their records. It knows no
+ * file beyond opening it, and leaves every rule of counting to guard_policy.c.
  *
  * Invariant: an operation locks the stripes of all its claims, in ascending
  * order and before it reads any record; works on copies; and writes back only
@@ -11,6 +10,7 @@
  * two processes wait for each other. No lock is held when a call returns.
  */
 #include "guard_store_shm.h"
+#include "guard_store_shm_claim.h"
 #include "guard_store_shm_file.h"
 #include "guard_store_shm_walk.h"
 
@@ -23,175 +23,13 @@ typedef struct guard_shm_store_t {
     guard_shm_file_t file;
 } guard_shm_store_t;
 
-/* A claim's record while its stripe is locked. */
-typedef struct claim_view_t {
-    guard_shm_place_t place;
-    int placed;            /* place is its own, found or promised */
-    guard_record_t record; /* a copy, refreshed */
-    guard_row_e row;
-    int changed;
-} claim_view_t;
-
-/* The stripes of a call, ascending, each once. */
-typedef struct stripe_set_t {
-    uint32_t stripe[GUARD_CLAIMS_MAX];
-    unsigned count;
-} stripe_set_t;
-
 static guard_shm_file_t *file_of(guard_store_t *store)
 {
     return &((guard_shm_store_t *)store)->file;
 }
 
-static void add_stripe(stripe_set_t *set, uint32_t stripe)
-{
-    unsigned at = set->count;
-
-    while (at && set->stripe[at - 1] > stripe) {
-        at--;
-    }
-    if (at && set->stripe[at - 1] == stripe) {
-        return;
-    }
-    memmove(&set->stripe[at + 1], &set->stripe[at],
-            (set->count - at) * sizeof(set->stripe[0]));
-    set->stripe[at] = stripe;
-    set->count++;
-}
-
-static void unlock_all(guard_shm_table_t *table, const stripe_set_t *set,
-                       unsigned count)
-{
-    while (count) {
-        guard_shm_table_unlock(table, set->stripe[--count]);
-    }
-}
-
-static apr_status_t lock_all(guard_shm_table_t *table,
-                             const guard_claim_t *claims, unsigned count,
-                             stripe_set_t *set)
-{
-    set->count = 0;
-    for (unsigned i = 0; i < count; i++) {
-        uint32_t bucket = guard_shm_table_bucket_of(table, claims[i].client.id);
-
-        add_stripe(set, guard_shm_table_stripe_of(bucket));
-    }
-    for (unsigned i = 0; i < set->count; i++) {
-        apr_status_t rv = guard_shm_table_lock(table, set->stripe[i]);
-
-        if (rv != APR_SUCCESS) {
-            unlock_all(table, set, i);
-            return rv;
-        }
-    }
-    return APR_SUCCESS;
-}
-
-/* A newcomer's record. */
-static void begin_record(guard_record_t *record, const guard_client_t *client,
-                         int overflow)
-{
-    memset(record, 0, sizeof(*record));
-    record->id = overflow ? GUARD_SHM_OVERFLOW_ID : client->id;
-    record->kind = overflow ? GUARD_KIND_OVERFLOW : client->kind;
-    if (client->counted == GUARD_COUNTED_OBSERVED && !overflow) {
-        record->kind |= GUARD_RECORD_OBSERVED;
-    }
-    if (!overflow) {
-        record->addr = client->addr;
-        record->bits = client->bits;
-    }
-}
-
-/* Entries of that bucket which other claims of the call have already. */
-static uint32_t promised(const claim_view_t *views, unsigned count,
-                         uint32_t bucket)
-{
-    uint32_t entries = 0;
-
-    for (unsigned i = 0; i < count; i++) {
-        if (views[i].place.bucket == bucket && views[i].placed) {
-            entries |= 1u << views[i].place.index;
-        }
-    }
-    return entries;
-}
-
-/* Find the record of each claim, or room for it, and copy it out. */
-static void load_locked(guard_shm_table_t *table, const guard_claim_t *claims,
-                        unsigned count, uint64_t table_usec,
-                        claim_view_t *views)
-{
-    for (unsigned i = 0; i < count; i++) {
-        views[i].changed = 0;
-        views[i].place =
-            guard_shm_table_find_locked(table, claims[i].client.id);
-        views[i].placed = views[i].place.found;
-    }
-    for (unsigned i = 0; i < count; i++) {
-        claim_view_t *view = &views[i];
-
-        if (!view->placed) {
-            view->place = guard_shm_table_room_locked(
-                table, claims[i].client.id,
-                promised(views, count, view->place.bucket), table_usec);
-            view->placed = 1;
-        }
-        if (view->place.found) {
-            guard_shm_table_read_locked(table, &view->place, &view->record);
-            guard_policy_refresh(&view->record, table_usec);
-        } else {
-            begin_record(&view->record, &claims[i].client,
-                         view->place.index == GUARD_SHM_OVERFLOW);
-        }
-    }
-}
-
-/* Write back what changed; what is blank leaves the table. */
-static void save_locked(guard_shm_table_t *table, const guard_client_t *client,
-                        claim_view_t *view)
-{
-    static const guard_record_t nothing;
-    int known = view->place.found;
-
-    if (!view->changed) {
-        return;
-    }
-    if (guard_policy_is_blank(&view->record)) {
-        if (known) {
-            guard_shm_table_write_locked(table, &view->place, &nothing);
-        }
-        return;
-    }
-    if (view->place.index == GUARD_SHM_OVERFLOW) {
-        guard_shm_table_tally(table, GUARD_COUNT_OVERFLOW);
-    } else if (!view->record.scope) {
-        view->record.scope =
-            guard_shm_table_scope(table, client->scope, client->scope_name);
-    }
-    guard_shm_table_write_locked(table, &view->place, &view->record);
-}
-
-static void tell(guard_standing_t *standing, const claim_view_t *view,
-                 const guard_policy_t *policy, uint64_t table_usec)
-{
-    const guard_record_t *record = &view->record;
-
-    standing->phase = record->phase;
-    standing->failures = record->failures;
-    standing->limit = policy->limit;
-    standing->level = record->level;
-    standing->overflow = view->place.index == GUARD_SHM_OVERFLOW;
-    standing->remaining_usec = 0;
-    if (record->phase == GUARD_PHASE_LOCKED) {
-        standing->remaining_usec =
-            (apr_interval_time_t)(record->until_usec - table_usec);
-    }
-}
-
 /* Of several lockouts the longest decides, of other rows the first. */
-static unsigned decisive(const claim_view_t *views, unsigned count,
+static unsigned decisive(const guard_claim_view_t *views, unsigned count,
                          guard_row_e row)
 {
     unsigned best = count;
@@ -207,7 +45,7 @@ static unsigned decisive(const claim_view_t *views, unsigned count,
     return best < count ? best : 0;
 }
 
-static int any(const claim_view_t *views, unsigned count, guard_row_e row)
+static int any(const guard_claim_view_t *views, unsigned count, guard_row_e row)
 {
     for (unsigned i = 0; i < count; i++) {
         if (views[i].row == row) {
@@ -218,7 +56,7 @@ static int any(const claim_view_t *views, unsigned count, guard_row_e row)
 }
 
 /* The limit was lowered below what has failed already. */
-static void lock_over(claim_view_t *views, const guard_claim_t *claims,
+static void lock_over(guard_claim_view_t *views, const guard_claim_t *claims,
                       unsigned count, uint64_t table_usec,
                       guard_report_t *report)
 {
@@ -233,7 +71,7 @@ static void lock_over(claim_view_t *views, const guard_claim_t *claims,
 }
 
 /* No place: join those who wait for one, unless there are enough of them. */
-static guard_verdict_e queue(claim_view_t *views, unsigned count,
+static guard_verdict_e queue(guard_claim_view_t *views, unsigned count,
                              uint64_t table_usec, guard_ticket_t *ticket)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -250,7 +88,7 @@ static guard_verdict_e queue(claim_view_t *views, unsigned count,
     return GUARD_WAIT;
 }
 
-static void refuse_busy(claim_view_t *views, const guard_claim_t *claims,
+static void refuse_busy(guard_claim_view_t *views, const guard_claim_t *claims,
                         unsigned count, uint64_t table_usec)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -261,7 +99,7 @@ static void refuse_busy(claim_view_t *views, const guard_claim_t *claims,
     }
 }
 
-static void admit(claim_view_t *views, const guard_claim_t *claims,
+static void admit(guard_claim_view_t *views, const guard_claim_t *claims,
                   unsigned count, uint64_t table_usec, guard_ticket_t *ticket)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -277,7 +115,7 @@ static void admit(claim_view_t *views, const guard_claim_t *claims,
 }
 
 /* Whoever waited and now is told something else, waits no longer. */
-static void stop_waiting(claim_view_t *views, unsigned count,
+static void stop_waiting(guard_claim_view_t *views, unsigned count,
                          guard_ticket_t *ticket)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -290,10 +128,10 @@ static void stop_waiting(claim_view_t *views, unsigned count,
 }
 
 /* The verdict of the strictest row, and what it does to the records. */
-static guard_verdict_e decide(claim_view_t *views, const guard_claim_t *claims,
-                              unsigned count, uint64_t table_usec,
-                              guard_patience_e patience, guard_ticket_t *ticket,
-                              guard_report_t *report)
+static guard_verdict_e decide(guard_claim_view_t *views,
+                              const guard_claim_t *claims, unsigned count,
+                              uint64_t table_usec, guard_patience_e patience,
+                              guard_ticket_t *ticket, guard_report_t *report)
 {
     guard_row_e row = GUARD_ROW_FREE;
     guard_verdict_e verdict = GUARD_ADMIT;
@@ -337,16 +175,16 @@ static apr_status_t shm_reserve(guard_store_t *store, uint64_t now_usec,
 {
     guard_shm_table_t *table = &file_of(store)->table;
     uint64_t table_usec = guard_shm_clock_read(table, now_usec);
-    claim_view_t views[GUARD_CLAIMS_MAX];
-    stripe_set_t stripes;
-    apr_status_t rv = lock_all(table, claims, count, &stripes);
+    guard_claim_view_t views[GUARD_CLAIMS_MAX];
+    guard_stripe_set_t stripes;
+    apr_status_t rv = guard_shm_claim_lock(table, claims, count, &stripes);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
     memset(report, 0, sizeof(*report));
     ticket->guess = *guess;
-    load_locked(table, claims, count, table_usec, views);
+    guard_shm_claim_load_locked(table, claims, count, table_usec, views);
     for (unsigned i = 0; i < count; i++) {
         views[i].row = guard_policy_judge(&views[i].record, &claims[i].policy,
                                           guess, table_usec);
@@ -354,34 +192,13 @@ static apr_status_t shm_reserve(guard_store_t *store, uint64_t now_usec,
     report->verdict =
         decide(views, claims, count, table_usec, patience, ticket, report);
     for (unsigned i = 0; i < count; i++) {
-        save_locked(table, &claims[i].client, &views[i]);
-        tell(&report->standing[i], &views[i], &claims[i].policy, table_usec);
+        guard_shm_claim_save_locked(table, &claims[i].client, &views[i]);
+        guard_shm_claim_tell(&report->standing[i], &views[i], &claims[i].policy,
+                             table_usec);
     }
-    unlock_all(table, &stripes, stripes.count);
+    guard_shm_claim_unlock(table, &stripes);
     guard_shm_clock_beat(table, table_usec);
     return APR_SUCCESS;
-}
-
-/* Where the attempt's hold was put: a client that counted in the overflow
- * record settles there, even if it has found room since. */
-static void load_held(guard_shm_table_t *table, const guard_ticket_t *ticket,
-                      unsigned i, uint64_t table_usec, claim_view_t *view)
-{
-    guard_shm_place_t overflow = {
-        .bucket = guard_shm_table_bucket_of(table, ticket->claim[i].client.id),
-        .index = GUARD_SHM_OVERFLOW,
-        .found = 1};
-
-    if (ticket->overflow[i]) {
-        guard_shm_table_read_locked(table, &overflow, &view->record);
-        if (view->record.id) {
-            view->place = overflow;
-            view->changed = 0;
-            guard_policy_refresh(&view->record, table_usec);
-            return;
-        }
-    }
-    load_locked(table, &ticket->claim[i], 1, table_usec, view);
 }
 
 static apr_status_t shm_settle(guard_store_t *store, uint64_t now_usec,
@@ -390,31 +207,32 @@ static apr_status_t shm_settle(guard_store_t *store, uint64_t now_usec,
 {
     guard_shm_table_t *table = &file_of(store)->table;
     uint64_t table_usec = guard_shm_clock_read(table, now_usec);
-    stripe_set_t stripes;
+    guard_stripe_set_t stripes;
     apr_status_t rv;
 
     memset(report, 0, sizeof(*report));
     if (ticket->state != GUARD_TICKET_OPEN) {
         return APR_SUCCESS;
     }
-    rv = lock_all(table, ticket->claim, ticket->claim_count, &stripes);
+    rv = guard_shm_claim_lock(table, ticket->claim, ticket->claim_count,
+                              &stripes);
     if (rv != APR_SUCCESS) {
         return rv;
     }
     for (unsigned i = 0; i < ticket->claim_count; i++) {
         const guard_policy_t *policy = &ticket->claim[i].policy;
-        claim_view_t view;
+        guard_claim_view_t view;
 
-        load_held(table, ticket, i, table_usec, &view);
+        guard_shm_claim_load_held_locked(table, ticket, i, table_usec, &view);
         report->standing[i].event =
             guard_policy_settle(&view.record, policy, ticket->hold[i],
                                 &ticket->guess, outcome, table_usec);
         view.changed = 1;
-        save_locked(table, &ticket->claim[i].client, &view);
-        tell(&report->standing[i], &view, policy, table_usec);
+        guard_shm_claim_save_locked(table, &ticket->claim[i].client, &view);
+        guard_shm_claim_tell(&report->standing[i], &view, policy, table_usec);
     }
     ticket->state = GUARD_TICKET_CLOSED;
-    unlock_all(table, &stripes, stripes.count);
+    guard_shm_claim_unlock(table, &stripes);
     guard_shm_clock_beat(table, table_usec);
     return APR_SUCCESS;
 }
@@ -425,16 +243,16 @@ static apr_status_t shm_peek(guard_store_t *store, uint64_t now_usec,
 {
     guard_shm_table_t *table = &file_of(store)->table;
     uint64_t table_usec = guard_shm_clock_read(table, now_usec);
-    claim_view_t views[GUARD_CLAIMS_MAX];
-    stripe_set_t stripes;
-    apr_status_t rv = lock_all(table, claims, count, &stripes);
+    guard_claim_view_t views[GUARD_CLAIMS_MAX];
+    guard_stripe_set_t stripes;
+    apr_status_t rv = guard_shm_claim_lock(table, claims, count, &stripes);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
     memset(report, 0, sizeof(*report));
     report->verdict = GUARD_ADMIT;
-    load_locked(table, claims, count, table_usec, views);
+    guard_shm_claim_load_locked(table, claims, count, table_usec, views);
     for (unsigned i = 0; i < count; i++) {
         views[i].row = views[i].record.phase == GUARD_PHASE_LOCKED
                            ? GUARD_ROW_LOCKED
@@ -442,9 +260,10 @@ static apr_status_t shm_peek(guard_store_t *store, uint64_t now_usec,
         if (views[i].row == GUARD_ROW_LOCKED) {
             report->verdict = GUARD_LOCKED;
         }
-        tell(&report->standing[i], &views[i], &claims[i].policy, table_usec);
+        guard_shm_claim_tell(&report->standing[i], &views[i], &claims[i].policy,
+                             table_usec);
     }
-    unlock_all(table, &stripes, stripes.count);
+    guard_shm_claim_unlock(table, &stripes);
     if (report->verdict == GUARD_LOCKED) {
         report->decisive = decisive(views, count, GUARD_ROW_LOCKED);
     }

@@ -8,19 +8,18 @@
  * trusted is renamed aside, never written over.
  */
 #include "guard_store_shm_file.h"
+#include "guard_store_shm_shape.h"
 
 #include <apr_strings.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BYTE_ORDER_MARK 0x01020304u
 #define OPEN_TRIES_MAX 5
 #define LOCK_SERVER 0 /* bytes of the file */
 #define LOCK_USERS 1
@@ -61,39 +60,6 @@ static apr_status_t lock_byte(int fd, short type, off_t byte, int command)
         return APR_SUCCESS;
     }
     return errno == EACCES || errno == EAGAIN ? APR_EBUSY : errno;
-}
-
-static uint64_t checksum(const guard_shm_shape_t *shape)
-{
-    static const guard_secret_t known = {"mod_auth_guard"};
-
-    return guard_key_hash(&known, shape, offsetof(guard_shm_shape_t, checksum));
-}
-
-/* @return NULL, or what is wrong with a head of that file. */
-static const char *shape_fault(const guard_shm_shape_t *shape,
-                               uint64_t file_bytes)
-{
-    if (memcmp(shape->magic, GUARD_SHM_MAGIC, sizeof(shape->magic))) {
-        return "it is no table of this module";
-    }
-    if (shape->byte_order != BYTE_ORDER_MARK) {
-        return "it comes from a machine of another byte order";
-    }
-    if (shape->version != GUARD_SHM_VERSION) {
-        return "it is of another version";
-    }
-    if (shape->checksum != checksum(shape)) {
-        return "its head is damaged";
-    }
-    if (shape->clients < GUARD_SHM_CLIENTS_MIN ||
-        shape->clients > GUARD_SHM_CLIENTS_MAX ||
-        shape->bucket_count != guard_shm_table_buckets(shape->clients) ||
-        shape->size_bytes != guard_shm_table_size(shape->clients) ||
-        shape->size_bytes != file_bytes) {
-        return "its size is not what its head says";
-    }
-    return NULL;
 }
 
 static apr_status_t map(guard_shm_file_t *file)
@@ -137,15 +103,7 @@ static apr_status_t lay_out(guard_shm_file_t *file, uint32_t clients,
     guard_shm_shape_t *shape = &file->shape;
     apr_status_t rv;
 
-    memset(shape, 0, sizeof(*shape));
-    memcpy(shape->magic, GUARD_SHM_MAGIC, sizeof(shape->magic));
-    shape->version = GUARD_SHM_VERSION;
-    shape->byte_order = BYTE_ORDER_MARK;
-    shape->clients = clients;
-    shape->bucket_count = guard_shm_table_buckets(clients);
-    shape->size_bytes = guard_shm_table_size(clients);
-    shape->table_secret = *table_secret;
-    shape->checksum = checksum(shape);
+    guard_shm_shape_make(shape, clients, table_secret);
     rv = posix_fallocate(file->fd, 0, (off_t)shape->size_bytes);
     if (rv == APR_SUCCESS) {
         rv = map(file);
@@ -309,7 +267,7 @@ static const char *file_fault(guard_shm_file_t *file)
     if ((info.st_mode & (S_IRWXG | S_IRWXO)) && fchmod(file->fd, 0600)) {
         return "others may read it";
     }
-    return shape_fault(&file->shape, (uint64_t)info.st_size);
+    return guard_shm_shape_fault(&file->shape, (uint64_t)info.st_size);
 }
 
 static apr_status_t open_existing(guard_shm_file_t *file,

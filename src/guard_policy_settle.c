@@ -1,0 +1,153 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_policy_settle.c owns the second table of the rules: what becomes of a
+ * record once a password check has ended. It knows what guard_policy.c knows.
+ *
+ * Invariant: an outcome never admits anything. A place that is settled wrong
+ * becomes a failure in the same step, so that the sum of both never falls by
+ * a wrong guess.
+ */
+#include "guard_policy_inside.h"
+
+/* A rejected guess is remembered to the end of its window, and answered for
+ * without a look at the password for a moment. */
+static void reject(guard_slot_t *slot, uint64_t now_usec)
+{
+    slot->state = GUARD_SLOT_REJECTED;
+    slot->holders = 0;
+    slot->until_sec = floor_sec(now_usec) + GUARD_REPEAT_SEC;
+}
+
+static guard_event_e settle_wrong(guard_record_t *record,
+                                  const guard_policy_t *policy,
+                                  const guard_guess_t *guess, uint64_t now_usec)
+{
+    guard_slot_t *slot = find(record, IN_FLIGHT, guess->tag);
+
+    if (!slot) {
+        slot = find(record, REJECTED, guess->tag);
+    }
+    if (!slot && is_recognizable(guess)) {
+        slot = find(record, PROVEN, guess->tag); /* right once, now no more */
+    }
+    if (record->phase == GUARD_PHASE_LOCKED) {
+        if (slot) {
+            empty(slot);
+        }
+        return GUARD_EVENT_NONE;
+    }
+    if (slot && (slot->state == GUARD_SLOT_REJECTED ||
+                 slot->state == GUARD_SLOT_RECHECKING)) {
+        reject(slot, now_usec); /* this window's failure already */
+        return GUARD_EVENT_NONE;
+    }
+    if (!slot) {
+        slot = spare_slot(record);
+    }
+    if (slot) {
+        slot->guess = guess->tag;
+        slot->user = USER_BITS(guess);
+        reject(slot, now_usec);
+    }
+    open_window(record, policy, now_usec);
+    record->failures++;
+    record->limit = policy->limit;
+    if (record->failures < policy->limit) {
+        return GUARD_EVENT_NONE;
+    }
+    guard_policy_lock(record, policy, now_usec);
+    return GUARD_EVENT_LOCKOUT;
+}
+
+/* The user has come in for the first time: his own typos are forgiven, as far
+ * as they are remembered, and at most `limit` of them a window. */
+static void forgive(guard_record_t *record, const guard_policy_t *policy,
+                    const guard_guess_t *guess)
+{
+    uint32_t user = USER_BITS(guess);
+    unsigned kind = record->kind & (unsigned)~GUARD_RECORD_OBSERVED;
+
+    if (kind != GUARD_KIND_IP && kind != GUARD_KIND_LOGIN) {
+        return; /* other people's failures are among them */
+    }
+    for (int i = 0; i < GUARD_SLOTS; i++) {
+        guard_slot_t *slot = &record->slot[i];
+
+        if (slot->state == GUARD_SLOT_REJECTED && slot->user == user &&
+            record->failures && record->forgiven < policy->limit) {
+            empty(slot);
+            record->failures--;
+            record->forgiven++;
+        }
+    }
+}
+
+static void settle_right(guard_record_t *record, const guard_policy_t *policy,
+                         guard_hold_e hold, const guard_guess_t *guess,
+                         uint64_t now_usec)
+{
+    guard_slot_t *proven = find(record, PROVEN, guess->proven_tag);
+    guard_slot_t *slot = find(record, IN_FLIGHT | REJECTED, guess->tag);
+
+    if (record->phase == GUARD_PHASE_WINDOW && !proven &&
+        hold != GUARD_HOLD_SLOT_PROVEN) {
+        /* A guess that was wrong before and is right now is among them. */
+        if (slot && slot->state == GUARD_SLOT_RECHECKING) {
+            reject(slot, now_usec);
+        }
+        forgive(record, policy, guess);
+        slot = find(record, IN_FLIGHT | REJECTED, guess->tag);
+    }
+    if (proven && slot) {
+        empty(slot);
+    }
+    if (!proven) {
+        proven = slot ? slot : spare_slot(record);
+    }
+    if (!proven) {
+        return;
+    }
+    proven->guess = guess->proven_tag;
+    proven->user = USER_BITS(guess);
+    proven->holders = 0;
+    proven->state = GUARD_SLOT_PROVEN;
+    proven->until_sec = floor_sec(now_usec) + GUARD_PROVEN_SEC;
+}
+
+static void settle_abandoned(guard_record_t *record, guard_hold_e hold,
+                             const guard_guess_t *guess)
+{
+    guard_slot_t *slot = find(record, IN_FLIGHT, guess->tag);
+
+    if (hold == GUARD_HOLD_NOTHING || !slot) {
+        return;
+    }
+    if (slot->holders > 1) {
+        slot->holders = (slot->holders - 1u) & GUARD_HOLDERS_MAX;
+        return;
+    }
+    if (slot->state == GUARD_SLOT_CHECKING) {
+        empty(slot);
+        return;
+    }
+    slot->state = GUARD_SLOT_REJECTED;
+    slot->holders = 0;
+    slot->until_sec = 0; /* the next one may look */
+}
+
+guard_event_e guard_policy_settle(guard_record_t *record,
+                                  const guard_policy_t *policy,
+                                  guard_hold_e hold, const guard_guess_t *guess,
+                                  guard_outcome_e outcome, uint64_t now_usec)
+{
+    switch (outcome) {
+    case GUARD_WRONG:
+        return settle_wrong(record, policy, guess, now_usec);
+    case GUARD_RIGHT:
+        settle_right(record, policy, hold, guess, now_usec);
+        return GUARD_EVENT_NONE;
+    default:
+        settle_abandoned(record, hold, guess);
+        return GUARD_EVENT_NONE;
+    }
+}

@@ -1,0 +1,155 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_provider.c owns the authentication provider `guard`: it asks the
+ * providers named by AuthGuardProvider. Where the check_authn hook has
+ * reserved already it only passes on; elsewhere, in a form's log-in, it is
+ * the one place that sees the guess, and reserves and settles by itself.
+ *
+ * Invariant: a refusal can only be a denial here (a provider of httpd 2.4 has
+ * no other word); the visit's view tells what it really was.
+ */
+#include "guard_provider.h"
+#include "guard_reply.h"
+#include "guard_reserve.h"
+#include "guard_scope.h"
+#include "guard_vars.h"
+
+#include <ap_provider.h>
+#include <http_core.h>
+#include <http_log.h>
+
+APLOG_USE_MODULE(auth_guard);
+
+/* Ask the providers behind `guard`, in order, as mod_auth_basic would. */
+static authn_status delegate(request_rec *r, const char *user,
+                             const char *password)
+{
+    static const char *const DEFAULT[] = {AUTHN_DEFAULT_PROVIDER};
+    const guard_dir_conf_t *conf = guard_conf_of(r);
+    guard_request_t *request = guard_chain_request(r);
+    const char *const *name = DEFAULT;
+    int count = 1;
+    authn_status status = AUTH_USER_NOT_FOUND;
+
+    if (request->delegating) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "AG0108: configuration: AuthGuardProvider leads back to "
+                      "guard through an alias");
+        return AUTH_GENERAL_ERROR;
+    }
+    if (conf->delegates) {
+        name = (const char *const *)(void *)conf->delegates->elts;
+        count = conf->delegates->nelts;
+    }
+    request->delegating = 1;
+    for (; count-- && status == AUTH_USER_NOT_FOUND; name++) {
+        const authn_provider *provider = ap_lookup_provider(
+            AUTHN_PROVIDER_GROUP, *name, AUTHN_PROVIDER_VERSION);
+
+        if (!provider || !provider->check_password) {
+            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                          "AG0108: configuration: no provider %s; load its "
+                          "module or change AuthGuardProvider",
+                          *name);
+            status = AUTH_GENERAL_ERROR;
+            break;
+        }
+        apr_table_setn(r->notes, AUTHN_PROVIDER_NAME_NOTE, *name);
+        status = provider->check_password(r, user, password);
+    }
+    request->delegating = 0;
+    return status;
+}
+
+static guard_outcome_e judge_provider(authn_status status)
+{
+    switch (status) {
+    case AUTH_GRANTED:
+        return GUARD_RIGHT;
+    case AUTH_DENIED:
+    case AUTH_USER_NOT_FOUND:
+        return GUARD_WRONG;
+    default:
+        return GUARD_ABANDONED; /* our fault, not the client's */
+    }
+}
+
+/*
+ * Reserve and settle inside the provider: for a form, and for whoever else
+ * calls it where our hook has not run. A refusal can only be a denial here;
+ * the view tells what it really was.
+ */
+static authn_status check_in_provider(guard_attempt_t *a, const char *user,
+                                      const char *password)
+{
+    guard_request_t *request = guard_chain_request(a->r);
+    guard_credentials_t credentials = {.scheme = GUARD_SCHEME_BASIC,
+                                       .header = "",
+                                       .user = user,
+                                       .password = password};
+    authn_status status;
+
+    guard_reserve_present(a, &credentials);
+    a->visit = request->visit;
+    if (!a->visit) {
+        a->visit = guard_chain_add(a->r, guard_scope_host(a->r, a->conf),
+                                   a->subject.scope, "");
+        guard_reserve_show(a, GUARD_STATE_OK, GUARD_ANSWER_NONE);
+    }
+    guard_reserve_claim(a, 1);
+    if (!a->claim_count || guard_reserve_is_exempt(a)) {
+        return delegate(a->r, user, password);
+    }
+    if (guard_reserve_begin(a) != GUARD_ADMIT) {
+        return guard_reserve_observes(a) ? delegate(a->r, user, password)
+                                         : AUTH_DENIED;
+    }
+    status = delegate(a->r, user, password);
+    guard_reserve_settle(a, judge_provider(status));
+    return status;
+}
+
+/* In the handler phase nobody of ours comes after the form module: what its
+ * 401 will say is prepared here. */
+static void prepare_answer(guard_attempt_t *a, authn_status status)
+{
+    guard_view_t *view = &a->visit->view;
+
+    if (view->answer == GUARD_ANSWER_NONE && status != AUTH_GENERAL_ERROR) {
+        view->answer = GUARD_ANSWER_WRONG;
+    }
+    if (guard_reserve_observes(a)) {
+        guard_reply_describe(view, GUARD_RESPONSE_401);
+    } else if (view->answer != GUARD_ANSWER_NONE) {
+        guard_reply_refuse(a->r, view, GUARD_RESPONSE_401);
+    }
+}
+
+static authn_status check_password(request_rec *r, const char *user,
+                                   const char *password)
+{
+    const guard_dir_conf_t *conf = guard_conf_of(r);
+    guard_request_t *request = guard_chain_request(r);
+    guard_origin_e origin = GUARD_ORIGIN_SERVER;
+    guard_mode_e mode = guard_conf_mode(conf, ap_auth_type(r), &origin);
+    authn_status status;
+    guard_attempt_t a;
+
+    if (mode == GUARD_MODE_OFF && conf->mode == GUARD_MODE_UNSET) {
+        mode = GUARD_MODE_ON; /* called by another name: an alias of guard */
+    }
+    if (request->settled || request->delegating || mode == GUARD_MODE_OFF ||
+        !guard_reserve_identify(&a, r, mode, origin)) {
+        return delegate(r, user, password);
+    }
+    status = check_in_provider(&a, user, password);
+    if (status != AUTH_GRANTED && !request->nested) {
+        prepare_answer(&a, status);
+    }
+    guard_vars_export(r, &a.visit->view);
+    return status;
+}
+
+/* check_password only: a digest provider hands out hashes and never learns
+ * the verdict, so there is nothing to count by. */
+const authn_provider guard_provider = {check_password, NULL};

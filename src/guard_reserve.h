@@ -1,0 +1,77 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * guard_reserve.h: one guess, from its place in the budget to its settlement.
+ *
+ * The engine behind both faces of the guard: the check_authn hook
+ * (guard_attempt.c) and the provider (guard_provider.c) fill an attempt,
+ * reserve, have the password checked, and settle.
+ */
+#ifndef GUARD_RESERVE_H
+#define GUARD_RESERVE_H
+
+#include "guard_chain.h"
+#include "guard_conf.h"
+#include "guard_credentials.h"
+#include "guard_log.h"
+#include "guard_store.h"
+
+/** Everything about one guess, while it lasts. Lives on the stack. */
+typedef struct guard_attempt_t {
+    request_rec *r;
+    const guard_dir_conf_t *conf;
+    guard_store_t *store;
+    guard_mode_e mode;
+    guard_credentials_t credentials;
+    guard_addr_t addr;
+    guard_log_subject_t subject;
+    guard_claim_t claims[GUARD_CLAIMS_MAX];
+    unsigned claim_count;
+    guard_guess_t guess;
+    guard_ticket_t ticket;
+    guard_report_t report;
+    guard_visit_t *visit;
+} guard_attempt_t;
+
+/**
+ * Begin: whose request it is, and where.
+ * @return 1, or 0 if there is no store or no address to count by
+ */
+int guard_reserve_identify(guard_attempt_t *a, request_rec *r,
+                           guard_mode_e mode, guard_origin_e origin);
+
+/** @return 1 if the attempt is only observed, else 0. */
+int guard_reserve_observes(const guard_attempt_t *a);
+
+/** Set the credentials; their strings must outlive the attempt. */
+void guard_reserve_present(guard_attempt_t *a,
+                           const guard_credentials_t *credentials);
+
+/** Fill a->claims with all limits in force. Without credentials there is no
+ *  user to count by: `ip` and `net` only. */
+void guard_reserve_claim(guard_attempt_t *a, int with_user);
+
+/** @return 1, noted in the view, if AuthGuardExempt lists the client; else 0.
+ */
+int guard_reserve_is_exempt(guard_attempt_t *a);
+
+/** Copy what the store reported last into the visit's view. */
+void guard_reserve_show(guard_attempt_t *a, guard_state_e state,
+                        guard_answer_e answer);
+
+/**
+ * Reserve a place for the guess, and wait for one as long as that may last.
+ * Says what the store says: a->report.verdict is never GUARD_WAIT afterwards,
+ * and GUARD_OVERLOAD where the store failed. Anything but GUARD_ADMIT is
+ * noted in view, counters and log; GUARD_ADMIT must be settled.
+ * @return a->report.verdict
+ */
+guard_verdict_e guard_reserve_begin(guard_attempt_t *a);
+
+/** Ask whether a request without a guess is locked out; noted if so.
+ *  @return GUARD_LOCKED or GUARD_ADMIT (nothing to settle) */
+guard_verdict_e guard_reserve_peek(guard_attempt_t *a);
+
+/** Settle what was admitted: records, view, counters, log. */
+void guard_reserve_settle(guard_attempt_t *a, guard_outcome_e outcome);
+
+#endif

@@ -236,14 +236,11 @@ int guard_attempt_check_authn(request_rec *r)
     const guard_dir_conf_t *conf = guard_conf_of(r);
     const char *auth_type = ap_auth_type(r);
     guard_origin_e origin;
-    guard_mode_e mode = guard_conf_mode(conf, auth_type, &origin);
+    guard_mode_e mode;
     guard_attempt_t a;
 
-    if (mode == GUARD_MODE_OFF || guard_chain_request(r)->nested) {
-        return DECLINED;
-    }
-    if (!auth_type) {
-        return DECLINED; /* nobody checks passwords here */
+    if (guard_chain_request(r)->nested || !auth_type) {
+        return DECLINED; /* without AuthType nobody checks passwords here */
     }
     if (is_intruded(conf)) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
@@ -252,7 +249,9 @@ int guard_attempt_check_authn(request_rec *r)
                       conf->htaccess_directive, conf->scope_name);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (!guard_reserve_identify(&a, r, mode, origin)) {
+    mode = guard_conf_mode(conf, auth_type, &origin);
+    if (mode == GUARD_MODE_OFF ||
+        !guard_reserve_identify(&a, r, mode, origin)) {
         return DECLINED;
     }
     return check_guarded(&a, auth_type);

@@ -123,17 +123,23 @@ static void keep_open(const retained_t *retained, server_rec *main_server)
             "AuthGuardStore has changed; another file or size takes effect at "
             "the next start, a graceful keeps the old");
     }
+    guard_store_shm_adopt(retained->store);
     open_store = retained->store;
 }
 
+/* The pool has no parent, so that nothing cleans it up: at the end of the
+ * process the module is unloaded before the process pool is destroyed, and a
+ * clean-up would call into nowhere. The kernel closes the file. */
 static int open_first(retained_t *retained, server_rec *main_server)
 {
-    apr_pool_t *process_pool = main_server->process->pool;
     guard_shm_options_t options = options_for(main_server);
-    apr_status_t rv;
+    apr_pool_t *own_pool;
+    apr_status_t rv = apr_pool_create_unmanaged(&own_pool);
 
-    options.path = apr_pstrdup(process_pool, options.path);
-    rv = guard_store_shm_open(&retained->store, &options, process_pool);
+    if (rv == APR_SUCCESS) {
+        options.path = apr_pstrdup(own_pool, options.path);
+        rv = guard_store_shm_open(&retained->store, &options, own_pool);
+    }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, rv, main_server,
                      "AG0206: store: can't open %s; see AuthGuardStore",

@@ -136,7 +136,7 @@ typedef struct guard_entry_t {
 /** Which records unlock and iterate mean; a zeroed one means all. */
 typedef struct guard_filter_t {
     enum { GUARD_FILTER_ALL, GUARD_FILTER_NET, GUARD_FILTER_USER } by;
-    guard_cidr_t net;       /* NET: records whose address lies in it */
+    guard_cidr_t net;       /* NET: records that share addresses with it */
     const char *user;       /* USER: `user` and `login` records of this name */
     const char *scope_name; /* NULL: every scope */
     int locked_only;

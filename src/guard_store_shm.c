@@ -316,6 +316,8 @@ apr_status_t guard_store_shm_open(guard_store_t **store,
     return rv;
 }
 
+void guard_store_shm_adopt(guard_store_t *store) { store->ops = &SHM_OPS; }
+
 apr_status_t guard_store_shm_child_init(guard_store_t *store)
 {
     return guard_shm_file_join(file_of(store));

@@ -55,6 +55,12 @@ apr_status_t guard_store_shm_open(guard_store_t **store,
                                   apr_pool_t *pool);
 
 /**
+ * After a module was unloaded and loaded again: point a store that stayed
+ * open to the code where it is now.
+ */
+void guard_store_shm_adopt(guard_store_t *store);
+
+/**
  * In a forked child, before anything else: announce this process as a user
  * of the file, so that nobody re-makes its locks meanwhile.
  */

@@ -57,6 +57,16 @@ static int is_users(const guard_record_t *record, const wanted_t *wanted,
     return client.id == record->id;
 }
 
+/* A network means the clients in it, and an address the networks it counts
+ * in: whoever asks for 192.0.2.7 wants to know of 192.0.2.0/24, too. */
+static int overlap(const guard_cidr_t *net, const guard_record_t *record)
+{
+    guard_cidr_t counted = {.addr = record->addr, .bits = record->bits};
+
+    return guard_cidr_contains(net, &record->addr) ||
+           guard_cidr_contains(&counted, &net->addr);
+}
+
 static int matches(const guard_shm_table_t *table, const guard_record_t *record,
                    const wanted_t *wanted)
 {
@@ -74,7 +84,7 @@ static int matches(const guard_shm_table_t *table, const guard_record_t *record,
     switch (wanted->filter->by) {
     case GUARD_FILTER_NET:
         return kind != GUARD_KIND_USER && kind != GUARD_KIND_OVERFLOW &&
-               guard_cidr_contains(&wanted->filter->net, &record->addr);
+               overlap(&wanted->filter->net, record);
     case GUARD_FILTER_USER:
         return (kind == GUARD_KIND_USER || kind == GUARD_KIND_LOGIN) && scope &&
                is_users(record, wanted, scope->hash);

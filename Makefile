@@ -30,7 +30,8 @@ COMPILE = $(CC) -std=gnu11 -fPIC -fvisibility=default -pthread $(CFLAGS) \
 # The lower half stands on APR alone: the module, htguard and the unit tests
 # share it.
 LOWER_SRC := $(filter-out src/guard_store_redis%,$(wildcard src/guard_key*.c \
-	src/guard_policy*.c src/guard_store*.c src/guard_reply_body*.c))
+	src/guard_policy*.c src/guard_store*.c src/guard_conf_args*.c \
+	src/guard_reply_body*.c))
 UPPER_SRC := mod_auth_guard.c $(filter-out $(LOWER_SRC) \
 	src/guard_store_redis%,$(wildcard src/*.c))
 LOWER := $(LOWER_SRC:%.c=$B/%.o)
@@ -40,8 +41,8 @@ UNIT := $(UNIT_SRC:t/unit/%.c=$B/t/%.t)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help install clean test demo deps bench fuzz check-asan check-tsan \
-	tidy deb unit format
+.PHONY: all help install clean test demo deps unit check-asan check-tsan tidy \
+	format
 
 all: $B/mod_auth_guard.so $B/htguard ## build the module and htguard
 
@@ -106,8 +107,23 @@ install: all ## install into the system, or below DESTDIR
 	        install -m 644 conf/auth_guard.conf "$(DESTDIR)$$etc"; \
 	fi
 
-unit: $(UNIT)
+unit: $(UNIT) ## run the unit tests alone
 	prove $(UNIT)
+
+# The lower half under the compiler's eyes: what is built for it lies apart.
+SANE = $(MAKE) --no-print-directory CFLAGS='-O1 -g -fno-omit-frame-pointer
+check-asan: ## run the unit tests under ASan and UBSan
+	$(SANE) -fsanitize=address,undefined -fno-sanitize-recover=undefined' \
+	    B=$B/asan unit
+
+check-tsan: ## run the unit tests under ThreadSanitizer
+	$(SANE) -fsanitize=thread' B=$B/tsan unit
+
+tidy: ## look at the sources with clang-tidy
+	clang-tidy --quiet $(UPPER_SRC) $(LOWER_SRC) tools/htguard.c -- \
+	    -std=gnu11 -Isrc -isystem $(APXS_INCLUDE) \
+	    $(patsubst -I%,-isystem %,$(APR_FLAGS)) \
+	    -DGUARD_RUNTIMEDIR='""' -DGUARD_STEPS
 
 clean: ## remove what was built
 	rm -rf $B

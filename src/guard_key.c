@@ -236,8 +236,8 @@ enum { FOR_GUESS = 1, FOR_ANSWER, FOR_NONCE };
 
 static uint32_t tag_user(const guard_secret_t *secret, const char *user)
 {
-    uint64_t hash = guard_key_hash(secret, user ? user : "",
-                                   user ? strlen(user) : 0);
+    uint64_t hash =
+        guard_key_hash(secret, user ? user : "", user ? strlen(user) : 0);
 
     return (uint32_t)(hash & ((1u << GUARD_USER_TAG_BITS) - 1));
 }

@@ -40,6 +40,8 @@
 #include "guard_policy_inside.h"
 
 #define LEVEL_MAX UINT8_MAX
+/* The longest wait, rounded up, and a second for the rounding of its end. */
+#define WAIT_SEC_MAX (apr_time_sec(GUARD_WAIT_USEC) + 2)
 
 /* What the window's failures paid for: gone with it, or to be paid anew. */
 static void close_slots(guard_record_t *record)
@@ -98,9 +100,10 @@ void guard_policy_refresh(guard_record_t *record, uint64_t now_usec)
     for (int i = 0; i < GUARD_SLOTS; i++) {
         expire_slot(&record->slot[i], now_sec);
     }
-    /* 16 bits of seconds: the difference tells, wrapped or not. */
+    /* 16 bits of seconds: an end is either near, or long past. */
     if (record->waiters &&
-        (uint16_t)(now_sec - record->waiters_until) < UINT16_MAX / 2) {
+        ((uint16_t)(record->waiters_until - now_sec) > WAIT_SEC_MAX ||
+         (uint16_t)now_sec == record->waiters_until)) {
         record->waiters = 0;
     }
 }

@@ -15,7 +15,7 @@ static void reject(guard_slot_t *slot, uint64_t now_usec)
 {
     slot->state = GUARD_SLOT_REJECTED;
     slot->holders = 0;
-    slot->until_sec = floor_sec(now_usec) + GUARD_REPEAT_SEC;
+    slot->until_sec = ceil_sec(now_usec) + GUARD_REPEAT_SEC;
 }
 
 static guard_event_e settle_wrong(guard_record_t *record,

@@ -170,7 +170,8 @@ typedef struct guard_store_ops_t {
                          const guard_claim_t *claims, unsigned count,
                          guard_report_t *report);
 
-    /** Unlock what filter means; *count says how many were locked. */
+    /** Unlock what filter means: forget lockout, failures and level. *count
+     *  says how many clients had any of these. */
     apr_status_t (*unlock)(guard_store_t *store, uint64_t now_usec,
                            const guard_filter_t *filter, unsigned *count);
 

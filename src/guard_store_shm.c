@@ -210,8 +210,8 @@ static apr_status_t shm_settle(guard_store_t *store, uint64_t now_usec,
     guard_stripe_set_t stripes;
     apr_status_t rv;
 
-    memset(report, 0, sizeof(*report));
     if (ticket->state != GUARD_TICKET_OPEN) {
+        memset(report, 0, sizeof(*report));
         return APR_SUCCESS;
     }
     rv = guard_shm_claim_lock(table, ticket->claim, ticket->claim_count,
@@ -219,6 +219,7 @@ static apr_status_t shm_settle(guard_store_t *store, uint64_t now_usec,
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    memset(report, 0, sizeof(*report));
     for (unsigned i = 0; i < ticket->claim_count; i++) {
         const guard_policy_t *policy = &ticket->claim[i].policy;
         guard_claim_view_t view;

@@ -79,6 +79,15 @@ static void begin_record(guard_record_t *record, const guard_client_t *client,
     }
 }
 
+/* What is only observed and finds no room is not kept at all: the overflow
+ * record is the budget of clients that count. */
+static int is_unkept(const guard_claim_view_t *view,
+                     const guard_client_t *client)
+{
+    return view->place.index == GUARD_SHM_OVERFLOW &&
+           client->counted == GUARD_COUNTED_OBSERVED;
+}
+
 /* Entries of that bucket which other claims of the call have already. */
 static uint32_t promised(const guard_claim_view_t *views, unsigned count,
                          uint32_t bucket)
@@ -112,7 +121,7 @@ void guard_shm_claim_load_locked(guard_shm_table_t *table,
                 promised(views, count, view->place.bucket), table_usec);
             view->placed = 1;
         }
-        if (view->place.found) {
+        if (view->place.found && !is_unkept(view, &claims[i].client)) {
             guard_shm_table_read_locked(table, &view->place, &view->record);
             guard_policy_refresh(&view->record, table_usec);
         } else {
@@ -129,7 +138,7 @@ void guard_shm_claim_save_locked(guard_shm_table_t *table,
     static const guard_record_t nothing;
     int known = view->place.found;
 
-    if (!view->changed) {
+    if (!view->changed || is_unkept(view, client)) {
         return;
     }
     if (guard_policy_is_blank(&view->record)) {
@@ -175,7 +184,8 @@ void guard_shm_claim_load_held_locked(guard_shm_table_t *table,
         .index = GUARD_SHM_OVERFLOW,
         .found = 1};
 
-    if (ticket->overflow[i]) {
+    if (ticket->overflow[i] &&
+        ticket->claim[i].client.counted != GUARD_COUNTED_OBSERVED) {
         guard_shm_table_read_locked(table, &overflow, &view->record);
         if (view->record.id) {
             view->place = overflow;

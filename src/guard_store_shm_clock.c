@@ -62,7 +62,10 @@ void guard_shm_clock_resume(guard_shm_table_t *table)
 
     guard_shm_world.boot_id(boot_id);
     head->boot_id[sizeof(head->boot_id) - 1] = '\0';
-    if (!strcmp(boot_id, head->boot_id)) {
+    /* Where the kernel tells no boot id, a clock that fell back does. */
+    if (!strcmp(boot_id, head->boot_id) &&
+        (int64_t)(guard_shm_clock_read(table, guard_shm_world.clock_usec()) -
+                  last_usec) >= 0) {
         return;
     }
     passed_usec = (int64_t)((uint64_t)guard_shm_world.wall_usec() -

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define OPEN_TRIES_MAX 5
+#define ASIDE_MAX 99  /* then the last one is written over */
 #define LOCK_SERVER 0 /* bytes of the file */
 #define LOCK_USERS 1
 #define USERS_WAIT_USEC 10000
@@ -168,19 +169,33 @@ static apr_status_t make_fresh(guard_shm_file_t *file,
     return APR_SUCCESS;
 }
 
-/* A file that is not to be trusted gets another name, with the time in it, so
- * that nothing is ever lost by being set aside twice. */
+/* PATH.bad-TIME, or with a number where that is taken. */
+static void name_aside(char aside[APR_PATH_MAX], const char *path)
+{
+    struct stat taken;
+    apr_time_exp_t at;
+    int length;
+
+    apr_time_exp_gmt(&at, guard_shm_world.wall_usec());
+    length =
+        apr_snprintf(aside, APR_PATH_MAX, "%s.bad-%04d%02d%02dT%02d%02d%02dZ",
+                     path, at.tm_year + 1900, at.tm_mon + 1, at.tm_mday,
+                     at.tm_hour, at.tm_min, at.tm_sec);
+    for (int i = 2; !lstat(aside, &taken) && i <= ASIDE_MAX; i++) {
+        apr_snprintf(aside + length, (apr_size_t)(APR_PATH_MAX - length), "-%d",
+                     i);
+    }
+}
+
+/* A file that is not to be trusted gets another name, and is never lost by
+ * being set aside twice. */
 static apr_status_t set_aside(guard_shm_file_t *file,
                               const guard_shm_options_t *options,
                               const char *fault)
 {
     char aside[APR_PATH_MAX], sentence[APR_PATH_MAX + 200];
-    apr_time_exp_t at;
 
-    apr_time_exp_gmt(&at, guard_shm_world.wall_usec());
-    apr_snprintf(aside, sizeof(aside), "%s.bad-%04d%02d%02dT%02d%02d%02dZ-%ld",
-                 options->path, at.tm_year + 1900, at.tm_mon + 1, at.tm_mday,
-                 at.tm_hour, at.tm_min, at.tm_sec, (long)getpid());
+    name_aside(aside, options->path);
     if (rename(options->path, aside)) {
         return fail(options, errno, "can't set the broken table aside");
     }

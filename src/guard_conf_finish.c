@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * guard_conf_finish.c owns what only the whole configuration can tell: the
- * names of the hosts' scopes, the place of the store, and a warning about
- * forms. It refuses to know requests. Invariant: after it, no two hosts have
+ * names of the hosts' scopes, the place of the store, and what is to be said
+ * about forms and other schemes. It refuses to know requests. Invariant: after it, no two hosts have
  * the same scope, and none has one that AuthGuardScope could name, for there
  * is a ':' in each.
  */
@@ -163,6 +163,33 @@ find_bare_form(apr_pool_t *temp, const ap_directive_t *first, section_t outer)
     return found;
 }
 
+/* Schemes whose credentials are no passwords: a stolen token is not guessed,
+ * and a leg of a handshake is no failure. */
+static void tell_uncounted(server_rec *main)
+{
+    static const struct {
+        const char *module;
+        const char *schemes;
+    } known[] = {
+        {"mod_auth_gssapi.c", "Negotiate and NTLM"},
+        {"mod_auth_kerb.c", "Negotiate"},
+        {"mod_auth_mellon.c", "SAML"},
+        {"mod_auth_ntlm_winbind.c", "Negotiate and NTLM"},
+        {"mod_auth_openidc.c", "Bearer"},
+        {"mod_authnz_jwt.c", "Bearer"},
+    };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (ap_find_linked_module(known[i].module)) {
+            ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, main,
+                         "AG0109: configuration: %s is loaded: credentials of "
+                         "%s are passed on and not counted, passwords are",
+                         known[i].module, known[i].schemes);
+        }
+    }
+}
+
 int guard_conf_finish(apr_pool_t *pool, apr_pool_t *temp, server_rec *main)
 {
     const ap_directive_t *bare;
@@ -175,6 +202,7 @@ int guard_conf_finish(apr_pool_t *pool, apr_pool_t *temp, server_rec *main)
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
     }
+    tell_uncounted(main);
     bare = find_bare_form(temp, ap_conftree, (section_t){0});
     if (bare) {
         ap_log_error(

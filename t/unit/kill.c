@@ -1,0 +1,279 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * kill.c: a process is killed at every step inside the critical section.
+ *
+ * The child stops itself at step k of one operation and is killed there, with
+ * the lock in its hand. The next operation of the parent must succeed, every
+ * entry must be as it was before the child's operation or as it would have
+ * been after it, and no lock may stay closed. What "after" is, the parent
+ * finds out by doing the same to the same bytes first.
+ */
+#include "caller.h"
+#include "shm.h"
+#include "stop.h"
+
+#define SIZE GUARD_SHM_CLIENTS_MIN
+#define NOW ((uint64_t)apr_time_from_sec(1000000))
+#define ROUNDS 13 /* of all operations at all steps */
+#define BUCKETS_MAX 4
+#define RECORDS GUARD_SHM_BUCKET_RECORDS
+
+typedef struct image_t {
+    guard_shm_bucket_t bucket[BUCKETS_MAX];
+} image_t;
+
+static caller_t c;
+static guard_claim_t claim[2];
+static guard_ticket_t ticket;
+
+/* ---- the operations, each with what must be there before ---- */
+
+static uint64_t still(void) { return NOW; }
+
+/* An empty table. */
+static void renew(const char *scope)
+{
+    shm_close();
+    shm_sweep();
+    c.store = shm_serve(SIZE, NULL);
+    c.now_usec = NOW;
+    c.scope = scope;
+    memset(&ticket, 0, sizeof ticket);
+    claim[0] = caller_ip(&c, "192.0.2.1", 3);
+    claim[1] = caller_claim(&c, GUARD_KIND_NET, "192.0.2.0/24", "", 9);
+}
+
+static void prepare_newcomer(void) {}
+
+static void prepare_known(void) { caller_fail(&c, &claim[0], 1); }
+
+static void prepare_admitted(void)
+{
+    caller_fail(&c, &claim[0], 1);
+    caller_reserve(&c, claim, 1, "a:1", GUARD_LAST_TRY, &ticket);
+}
+
+static void prepare_last(void)
+{
+    caller_fail(&c, &claim[0], 2);
+    caller_reserve(&c, claim, 1, "a:1", GUARD_LAST_TRY, &ticket);
+}
+
+static void prepare_first(void)
+{
+    caller_reserve(&c, claim, 1, "a:1", GUARD_LAST_TRY, &ticket);
+}
+
+static void prepare_locked(void) { caller_fail(&c, &claim[0], 3); }
+
+/* Every bucket is full of clients under that limit that failed once, and no
+ * overflow record is in use. */
+static void fill(unsigned limit)
+{
+    unsigned size = (unsigned)caller_stats(&c).table_size;
+
+    for (unsigned n = 0; caller_stats(&c).clients_tracked < size; n++) {
+        char text[20];
+        guard_claim_t other;
+
+        snprintf(text, sizeof text, "10.0.%u.%u", n >> 8, n & 255);
+        other = caller_ip(&c, text, limit);
+        if (!caller_peek(&c, &other, 1)->overflow) {
+            caller_fail(&c, &other, 1);
+        }
+    }
+}
+
+static void prepare_full(void) { fill(5); }
+
+static void prepare_all_locked(void) { fill(1); }
+
+static void reserve(void)
+{
+    caller_reserve(&c, claim, 1, "b:1", GUARD_LAST_TRY, &ticket);
+}
+
+static void reserve_two(void)
+{
+    caller_reserve(&c, claim, 2, "b:1", GUARD_LAST_TRY, &ticket);
+}
+
+static void settle_wrong(void) { caller_settle(&c, &ticket, GUARD_WRONG); }
+static void settle_right(void) { caller_settle(&c, &ticket, GUARD_RIGHT); }
+
+static void settle_abandoned(void)
+{
+    caller_settle(&c, &ticket, GUARD_ABANDONED);
+}
+
+static void unlock(void)
+{
+    guard_filter_t all = {0};
+    unsigned count;
+
+    c.store->ops->unlock(c.store, c.now_usec, &all, &count);
+}
+
+static const struct operation_t {
+    const char *name;
+    void (*prepare)(void), (*act)(void);
+} operation[] = {
+    {"reserve, a newcomer", prepare_newcomer, reserve},
+    {"reserve, a known client", prepare_known, reserve},
+    {"reserve, another's entry is taken", prepare_full, reserve},
+    {"reserve, in the overflow record", prepare_all_locked, reserve},
+    {"reserve, two claims", prepare_known, reserve_two},
+    {"settle, wrong", prepare_admitted, settle_wrong},
+    {"settle, wrong: lockout", prepare_last, settle_wrong},
+    {"settle, right", prepare_admitted, settle_right},
+    {"settle, abandoned: nothing is left", prepare_first, settle_abandoned},
+    {"unlock", prepare_locked, unlock},
+};
+
+/* ---- before or after ---- */
+
+static void save(image_t *image)
+{
+    const guard_shm_table_t *table = guard_store_shm_table(c.store);
+
+    memcpy(image->bucket, table->bucket,
+           table->bucket_count * sizeof image->bucket[0]);
+}
+
+static void restore(const image_t *image)
+{
+    guard_shm_table_t *table = guard_store_shm_table(c.store);
+
+    memcpy(table->bucket, image->bucket,
+           table->bucket_count * sizeof image->bucket[0]);
+}
+
+/* Whether entry i of two buckets is the same. */
+static int same(const guard_shm_bucket_t *a, const guard_shm_bucket_t *b, int i)
+{
+    return a->tag[i] == b->tag[i] &&
+           !memcmp(&a->record[i], &b->record[i], sizeof a->record[i]);
+}
+
+/* @return entries that are neither; *changed counts those that are as after,
+ * where that is not as before. */
+static unsigned strange_entries(const image_t *before, const image_t *after,
+                                unsigned *changed)
+{
+    const guard_shm_table_t *table = guard_store_shm_table(c.store);
+    unsigned strange = 0;
+
+    for (int i = 0; i < (int)table->bucket_count * RECORDS; i++) {
+        const guard_shm_bucket_t *now = &table->bucket[i / RECORDS];
+        int is_before = same(now, &before->bucket[i / RECORDS], i % RECORDS);
+        int is_after = same(now, &after->bucket[i / RECORDS], i % RECORDS);
+
+        strange += !is_before && !is_after;
+        *changed += !is_before && is_after;
+    }
+    return strange;
+}
+
+/* What was seen of one operation. */
+typedef struct tally_t {
+    unsigned kills, refused, strange, changed, closed, faults;
+} tally_t;
+
+static void kill_once(const struct operation_t *op, int step,
+                      const image_t *before, const image_t *after,
+                      tally_t *tally)
+{
+    pid_t pid = stop_child(c.store, op->act, step);
+
+    if (!pid) {
+        return;
+    }
+    stop_kill(pid);
+    tally->kills++;
+    caller_peek(&c, claim, 2);
+    tally->refused += !c.report.verdict;
+    memset(&c.report, 0, sizeof c.report);
+    tally->strange += strange_entries(before, after, &tally->changed);
+    tally->closed += shm_closed_locks(c.store);
+    tally->faults += guard_store_shm_fault(c.store, c.now_usec, shm_pool) != 0;
+}
+
+/* @return how often a process was killed. */
+static unsigned kill_at_every_step(const struct operation_t *op)
+{
+    guard_ticket_t ready;
+    image_t before, after;
+    tally_t tally = {0};
+    int steps;
+
+    renew(op->name);
+    op->prepare();
+    ready = ticket;
+    save(&before);
+    steps = stop_count(op->act);
+    save(&after);
+    for (int i = 0; i < ROUNDS * steps; i++) {
+        restore(&before);
+        ticket = ready;
+        kill_once(op, i % steps, &before, &after, &tally);
+    }
+    printf("# %s\n", op->name);
+    ok(steps >= GUARD_SHM_STEP_COUNT && tally.kills == ROUNDS * (unsigned)steps,
+       "killed %u times, at each of %d steps", tally.kills, steps);
+    is(tally.refused, 0, "  the next operation succeeds");
+    is(tally.strange, 0, "  what it changed is as before, or as after");
+    ok(tally.changed > 0 && tally.changed < tally.kills, "  both are seen");
+    is(tally.closed, 0, "  no lock stays closed");
+    is(tally.faults, 0, "  the table is sound");
+    ok(caller_stats(&c).counter[GUARD_COUNT_RECOVERIES] >= ROUNDS,
+       "  recoveries are counted");
+    return tally.kills;
+}
+
+/* In the child: the server, stopped in the middle of a settlement. */
+static void serve_and_stop(int step)
+{
+    c.store = shm_serve(SIZE, NULL);
+    stop_self(settle_wrong, step);
+}
+
+/* Nobody is left to recover what the dead one held: the next start does. */
+static void kill_the_only_one(int step)
+{
+    pid_t pid;
+    int status = 0;
+    unsigned failures;
+
+    renew("alone");
+    prepare_admitted();
+    shm_close();
+    pid = shm_fork();
+    if (!pid) {
+        serve_and_stop(step);
+    }
+    waitpid(pid, &status, WUNTRACED);
+    stop_kill(pid);
+    c.store = shm_serve(SIZE, NULL);
+    failures = caller_peek(&c, claim, 1)->failures;
+    ok(WIFSTOPPED(status) && (failures == 1 || failures == 2),
+       "killed alone at step %d: before or after", step);
+    is(shm_closed_locks(c.store), 0, "  the next server opens all locks");
+    shm_is_sound(c.store, c.now_usec, "then");
+}
+
+int main(void)
+{
+    unsigned kills = 0;
+
+    guard_shm_world.clock_usec = still;
+    shm_begin();
+    for (size_t i = 0; i < COUNT(operation); i++) {
+        kills += kill_at_every_step(&operation[i]);
+    }
+    ok(kills >= 1000, "killed %u times in all", kills);
+    for (int step = 0; step < GUARD_SHM_STEP_COUNT; step++) {
+        kill_the_only_one(step);
+    }
+    shm_close();
+    return tap_done();
+}

@@ -1,0 +1,239 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * store_clock.c: reboots and set clocks neither free nor prolong a lockout.
+ *
+ * The world (clock since boot, wall clock, boot id) is the test's own, so
+ * years pass in no time.
+ */
+#include "caller.h"
+#include "shm.h"
+
+#define SIZE GUARD_SHM_CLIENTS_MIN
+#define DAY 86400L
+#define YEAR (366 * DAY)
+
+static long boot_sec, wall_sec; /* what the clocks show */
+static const char *boot_name;
+
+static uint64_t boot_clock(void)
+{
+    return (uint64_t)boot_sec * APR_USEC_PER_SEC;
+}
+
+static apr_time_t wall_clock(void) { return apr_time_from_sec(wall_sec); }
+
+static void boot_id(char id[40]) { apr_cpystrn(id, boot_name, 40); }
+
+static caller_t serve(uint32_t clients)
+{
+    caller_t c = {.now_usec = boot_clock(), .scope = "clock"};
+
+    shm_close();
+    c.store = shm_serve(clients, NULL);
+    return c;
+}
+
+/* Both clocks go on. */
+static void pass(caller_t *c, long seconds)
+{
+    boot_sec += seconds;
+    wall_sec += seconds;
+    c->now_usec = boot_clock();
+}
+
+static void reboot(const char *name, long down_sec)
+{
+    shm_close();
+    boot_name = name;
+    boot_sec = 20;
+    wall_sec += down_sec;
+}
+
+static long left(caller_t *c, const guard_claim_t *claim)
+{
+    return (long)(caller_peek(c, claim, 1)->remaining_usec / APR_USEC_PER_SEC);
+}
+
+/* A table with one client, locked out for 900 s. */
+static caller_t begin(guard_claim_t *claim, unsigned limit)
+{
+    caller_t c;
+
+    shm_close();
+    shm_sweep();
+    boot_name = "boot one";
+    boot_sec = 5 * DAY;
+    wall_sec = 50 * YEAR;
+    c = serve(SIZE);
+    *claim = caller_ip(&c, "192.0.2.1", limit);
+    caller_fail(&c, claim, 1);
+    return c;
+}
+
+/* One line is one story: the lockout begins, time passes, the server stops,
+ * something happens to the clocks, it starts again. */
+static void a_lockout_lasts_what_it_lasts(void)
+{
+    static const struct {
+        const char *rule;
+        long up;     /* seconds until the server stops */
+        long set_up; /* then the wall clock is set by this, still up */
+        long more;   /* seconds from there to the stop */
+        int boots;   /* reboots */
+        long down;   /* seconds that the wall clock says it took, each */
+        long left;   /* seconds of 900 afterwards */
+    } row[] = {
+        {"a stop", 0, 0, 0, 0, 100, 800},
+        {"a stop later", 300, 0, 0, 0, 100, 500},
+        {"a long stop", 300, 0, 0, 0, 600, 0},
+        {"wall clock set ahead while up", 0, YEAR, 100, 0, 0, 800},
+        {"wall clock set back while up", 0, -YEAR, 100, 0, 0, 800},
+        {"wall clock set ahead during a stop", 100, YEAR, 0, 0, 0, 800},
+        {"wall clock set back during a stop", 100, -YEAR, 0, 0, 0, 800},
+        {"a reboot", 100, 0, 0, 1, 200, 600},
+        {"two reboots", 100, 0, 0, 2, 200, 400},
+        {"a reboot that lasts longer than the lockout", 0, 0, 0, 1, 900, 0},
+        {"a reboot, the wall clock behind", 100, 0, 0, 1, -DAY, 800},
+        {"a reboot, the wall clock years behind", 0, 0, 0, 1, -49 * YEAR, 900},
+        {"two reboots, the wall clock back and right again", 0, -YEAR, 10, 2,
+         100, 690},
+        {"wall clock set ahead while up, then a reboot", 0, YEAR, 100, 1, 200,
+         600},
+        {"wall clock set back while up, then a reboot", 0, -YEAR, 100, 1, 200,
+         600},
+    };
+    static const char *const name[] = {"boot two", "boot three"};
+
+    for (size_t i = 0; i < COUNT(row); i++) {
+        guard_claim_t claim, other;
+        caller_t c = begin(&claim, 1);
+
+        pass(&c, row[i].up);
+        other = caller_ip(&c, "192.0.2.2", 5);
+        caller_fail(&c, &other, 1);
+        wall_sec += row[i].set_up;
+        pass(&c, row[i].more);
+        if (row[i].more) {
+            caller_fail(&c, &other, 1);
+        }
+        for (int boot = 0; boot < row[i].boots; boot++) {
+            reboot(name[boot], row[i].down);
+            c = serve(SIZE);
+        }
+        if (!row[i].boots) {
+            pass(&c, row[i].down);
+            c = serve(SIZE);
+        }
+        is(left(&c, &claim), row[i].left, row[i].rule);
+        shm_is_sound(c.store, c.now_usec, "then");
+    }
+}
+
+static void a_lockout_goes_on_to_its_end(void)
+{
+    guard_claim_t claim;
+    caller_t c = begin(&claim, 1);
+
+    reboot("boot two", 100);
+    c = serve(SIZE);
+    pass(&c, 799);
+    is(left(&c, &claim), 1, "after a reboot it goes on");
+    pass(&c, 1);
+    is(caller_attempt(&c, &claim, 1, "a:1", GUARD_WRONG), GUARD_ADMIT,
+       "to its end");
+    is(c.report.standing[0].level, 2, "and its level is remembered");
+    is(left(&c, &claim), 1800, "the next one is as long as it should be");
+}
+
+static void years_down(void)
+{
+    guard_claim_t claim;
+    caller_t c = begin(&claim, 1);
+
+    reboot("boot two", 30 * YEAR);
+    c = serve(SIZE);
+    is(left(&c, &claim), 0, "years later a lockout is over");
+    caller_fail(&c, &claim, 1);
+    is(left(&c, &claim), 900, "and a new one is a first one");
+    reboot("boot three", 30 * YEAR);
+    c = serve(SIZE);
+    shm_is_sound(c.store, c.now_usec, "as often as that happens");
+}
+
+static void a_window_goes_on_too(void)
+{
+    guard_claim_t claim;
+    caller_t c = begin(&claim, 5);
+
+    reboot("boot two", 100);
+    c = serve(SIZE);
+    is(caller_peek(&c, &claim, 1)->failures, 1, "failures outlast a reboot");
+    pass(&c, 499);
+    is(caller_peek(&c, &claim, 1)->failures, 1, "to the end of the window");
+    pass(&c, 1);
+    is(caller_peek(&c, &claim, 1)->failures, 0, "and no longer");
+}
+
+static void reboot_and_another_size(void)
+{
+    guard_claim_t claim;
+    caller_t c = begin(&claim, 1);
+
+    reboot("boot two", 100);
+    c = serve(16 * SIZE);
+    is(left(&c, &claim), 800, "a reboot with another size configured");
+    pass(&c, 100);
+    c = serve(16 * SIZE);
+    is(left(&c, &claim), 700, "and a start after that");
+}
+
+static void a_tool_after_a_reboot(void)
+{
+    guard_claim_t claim;
+    caller_t c = begin(&claim, 1);
+
+    reboot("boot two", 100);
+    if (shm_try(&c.store, GUARD_SHM_TOOL, 0, NULL) != APR_SUCCESS) {
+        ok(0, "a tool opens the table without a server");
+        return;
+    }
+    c.now_usec = boot_clock();
+    is(left(&c, &claim), 800, "a tool without a server sees the same");
+    pass(&c, 100);
+    c = serve(SIZE);
+    is(left(&c, &claim), 700, "and so does the server after it");
+}
+
+/* No /proc: a reboot shows only in a clock that has gone back. */
+static void without_a_boot_id(void)
+{
+    guard_claim_t claim;
+    caller_t c = begin(&claim, 1);
+
+    boot_name = "";
+    shm_sweep();
+    c = serve(SIZE);
+    caller_fail(&c, &claim, 1);
+    reboot("", 100);
+    c = serve(SIZE);
+    ok(left(&c, &claim) > 0 && left(&c, &claim) <= 900,
+       "without a boot id a reboot neither frees nor prolongs");
+    shm_is_sound(c.store, c.now_usec, "then");
+}
+
+int main(void)
+{
+    guard_shm_world.clock_usec = boot_clock;
+    guard_shm_world.wall_usec = wall_clock;
+    guard_shm_world.boot_id = boot_id;
+    shm_begin();
+    a_lockout_lasts_what_it_lasts();
+    a_lockout_goes_on_to_its_end();
+    years_down();
+    a_window_goes_on_too();
+    reboot_and_another_size();
+    a_tool_after_a_reboot();
+    without_a_boot_id();
+    shm_close();
+    return tap_done();
+}

@@ -29,13 +29,14 @@ COMPILE = $(CC) -std=gnu11 -fPIC -fvisibility=default -pthread $(CFLAGS) \
 
 # The lower half stands on APR alone: the module, htguard and the unit tests
 # share it.
-LOWER_SRC := $(filter-out src/guard_store_redis%,$(wildcard src/guard_key*.c \
+LOWER_SRC := $(filter-out src/guard_store_redis%,$(wildcard src/guard_key*.c src/guard_text*.c \
 	src/guard_policy*.c src/guard_store*.c src/guard_conf_args*.c \
 	src/guard_reply_body*.c))
 UPPER_SRC := mod_auth_guard.c $(filter-out $(LOWER_SRC) \
 	src/guard_store_redis%,$(wildcard src/*.c))
 LOWER := $(LOWER_SRC:%.c=$B/%.o)
 UPPER := $(UPPER_SRC:%.c=$B/%.o)
+TOOL := $(patsubst %.c,$B/%.o,$(wildcard tools/*.c))
 UNIT_SRC := $(wildcard t/unit/*.c)
 UNIT := $(UNIT_SRC:t/unit/%.c=$B/t/%.t)
 
@@ -59,9 +60,8 @@ $B/mod_auth_guard.so: $(UPPER) $(LOWER) mod_auth_guard.map
 	    -Wl,--version-script=mod_auth_guard.map -Wl,-z,relro,-z,now \
 	    $(APR_LIBS)
 
-$B/tools/htguard.o: CPPFLAGS += \
-	-DGUARD_RUNTIMEDIR='"$(RUNTIMEDIR)"'
-$B/htguard: $B/tools/htguard.o $(LOWER)
+$B/tools/htguard.o: CPPFLAGS += -DGUARD_RUNTIMEDIR='"$(RUNTIMEDIR)"'
+$B/htguard: $(TOOL) $(LOWER)
 	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,-z,relro,-z,now \
 	    $(APR_LIBS)
 

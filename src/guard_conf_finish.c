@@ -2,12 +2,13 @@
 /*
  * guard_conf_finish.c owns what only the whole configuration can tell: the
  * names of the hosts' scopes, the place of the store, and what is to be said
- * about forms and other schemes. It refuses to know requests. Invariant: after it, no two hosts have
- * the same scope, and none has one that AuthGuardScope could name, for there
- * is a ':' in each.
+ * about forms and other schemes. It refuses to know requests. Invariant: after
+ * it, no two hosts have the same scope, and none has one that AuthGuardScope
+ * could name, for there is a ':' in each.
  */
 #include "guard_conf.h"
 
+#include <ap_listen.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <util_cfgtree.h>
@@ -24,7 +25,10 @@ static apr_port_t port_of(const server_rec *server, const server_rec *main)
     if (server->addrs && server->addrs->host_port) {
         return server->addrs->host_port;
     }
-    return main->port ? main->port : DEFAULT_HTTP_PORT;
+    if (main->port) {
+        return main->port;
+    }
+    return ap_listeners ? ap_listeners->bind_addr->port : DEFAULT_HTTP_PORT;
 }
 
 /* "host:port" for the first host of that name, then "host:port#2", ... */

@@ -9,8 +9,8 @@
  */
 #include "guard_log.h"
 #include "guard_server.h"
+#include "guard_text.h"
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
@@ -22,31 +22,10 @@ APLOG_USE_MODULE(auth_guard);
 
 #define TIMESTAMP_MAX 24 /* "2026-11-21T17:48:16Z" */
 
-static int is_plain(unsigned char byte)
-{
-    return apr_isalnum(byte) || (byte && strchr("._:@+/-", byte));
-}
-
 char *guard_log_encode(char buf[GUARD_LOG_VALUE_MAX + 1], const char *value)
 {
-    static const char HEX[] = "0123456789ABCDEF";
-    const unsigned char *from = (const unsigned char *)(value ? value : "");
-    char *to = buf, *end = buf + GUARD_LOG_VALUE_MAX;
-
-    for (; *from && to + (is_plain(*from) ? 1 : 3) <= end; from++) {
-        if (is_plain(*from)) {
-            *to++ = (char)*from;
-        } else {
-            *to++ = '%';
-            *to++ = HEX[*from >> 4];
-            *to++ = HEX[*from & 15];
-        }
-    }
-    if (to == buf) {
-        *to++ = '-';
-    }
-    *to = '\0';
-    return buf;
+    value = value && *value ? value : "-";
+    return guard_text_encode(buf, GUARD_LOG_VALUE_MAX + 1, value);
 }
 
 static const char *timestamp(char buf[TIMESTAMP_MAX], apr_time_t when)

@@ -23,8 +23,8 @@ typedef struct guard_log_subject_t {
     int observed;
 } guard_log_subject_t;
 
-/** Encode a value: bytes outside [A-Za-z0-9._:@+/-] become %XX, the whole is
- *  cut at GUARD_LOG_VALUE_MAX bytes, "" becomes "-". @return buf. */
+/** guard_text_encode, cut at GUARD_LOG_VALUE_MAX bytes; "" becomes "-".
+ *  @return buf. */
 char *guard_log_encode(char buf[GUARD_LOG_VALUE_MAX + 1], const char *value);
 
 /** AG0101 at warn, or AG0104 where observed: a lockout began. */

@@ -136,38 +136,72 @@ static void log_lockouts(guard_attempt_t *a, const guard_claim_t *claims,
     }
 }
 
+/* One request's waiting: for a place, a verdict, or the store's lock. */
+typedef struct patience_t {
+    uint64_t start_usec;
+    apr_interval_time_t pause_usec;
+    int holds_thread; /* counted among the child's waiting threads */
+} patience_t;
+
+static patience_t begin_patience(void)
+{
+    patience_t patience = {.start_usec = guard_store_clock(),
+                           .pause_usec = PAUSE_USEC_MIN};
+
+    return patience;
+}
+
+/* Sleep a little. @return 1, or 0 if it has waited long enough, or may not. */
+static int wait_more(patience_t *patience)
+{
+    patience->holds_thread =
+        patience->holds_thread || guard_server_wait_begin();
+    if (!patience->holds_thread ||
+        guard_store_clock() - patience->start_usec >= GUARD_WAIT_USEC) {
+        return 0;
+    }
+    apr_sleep(patience->pause_usec);
+    patience->pause_usec *= patience->pause_usec < PAUSE_USEC_MAX ? 2 : 1;
+    return 1;
+}
+
+static void end_patience(const patience_t *patience)
+{
+    if (patience->holds_thread) {
+        guard_server_wait_end();
+    }
+}
+
 /*
  * Reserve, and wait as long as that may last. A thread that may not wait, and
- * one that observes, takes the answer as it stands.
+ * one that observes, takes the answer as it stands. A lock that was not to be
+ * had in time (its holder lost the processor) is asked for again.
  */
 static void reserve(guard_attempt_t *a)
 {
-    uint64_t start_usec = guard_store_clock(), now_usec = start_usec;
-    apr_interval_time_t pause_usec = PAUSE_USEC_MIN;
-    guard_patience_e patience =
+    guard_patience_e last =
         guard_reserve_observes(a) ? GUARD_LAST_TRY : GUARD_MAY_WAIT;
-    int waits = 0;
+    patience_t patience = begin_patience();
     apr_status_t rv;
 
     for (;;) {
-        rv = a->store->ops->reserve(a->store, now_usec, a->claims,
-                                    a->claim_count, &a->guess, patience,
-                                    &a->ticket, &a->report);
-        if (rv != APR_SUCCESS || a->report.verdict != GUARD_WAIT) {
+        rv = a->store->ops->reserve(a->store, guard_store_clock(), a->claims,
+                                    a->claim_count, &a->guess, last, &a->ticket,
+                                    &a->report);
+        if (rv == APR_SUCCESS && a->report.verdict != GUARD_WAIT) {
             break;
         }
-        waits = waits || guard_server_wait_begin();
-        if (!waits || now_usec - start_usec >= GUARD_WAIT_USEC) {
-            patience = GUARD_LAST_TRY;
-            continue;
+        if (rv != APR_SUCCESS && rv != APR_TIMEUP) {
+            break;
         }
-        apr_sleep(pause_usec);
-        pause_usec *= pause_usec < PAUSE_USEC_MAX ? 2 : 1;
-        now_usec = guard_store_clock();
+        if (!wait_more(&patience)) {
+            if (last == GUARD_LAST_TRY) {
+                break;
+            }
+            last = GUARD_LAST_TRY;
+        }
     }
-    if (waits) {
-        guard_server_wait_end();
-    }
+    end_patience(&patience);
     guard_log_store(a->r, rv);
     if (rv != APR_SUCCESS) {
         memset(&a->report, 0, sizeof(a->report));

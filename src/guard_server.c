@@ -24,9 +24,11 @@ APLOG_USE_MODULE(auth_guard);
 #define RETAINED_KEY "mod_auth_guard"
 #define WAITING_SHARE 4 /* of a child's threads, one in so many may wait */
 
-/* Kept over gracefuls, while static variables are not. */
+/* Kept over gracefuls, while static variables are not, and read by whatever
+ * build of the module is loaded then: handle first, and never changed. */
 typedef struct retained_t {
-    guard_store_t *store;
+    guard_shm_handle_t handle;
+    guard_store_t *store; /* of handle.layout */
     const char *path;
 } retained_t;
 
@@ -127,10 +129,16 @@ static void keep_open(const retained_t *retained, server_rec *main_server)
     open_store = retained->store;
 }
 
-/* The pool has no parent, so that nothing cleans it up: at the end of the
+/*
+ * Open the file. guess_secret is NULL at a start; where another build of the
+ * module had it open, it is the one that is in use.
+ *
+ * The pool has no parent, so that nothing cleans it up: at the end of the
  * process the module is unloaded before the process pool is destroyed, and a
- * clean-up would call into nowhere. The kernel closes the file. */
-static int open_first(retained_t *retained, server_rec *main_server)
+ * clean-up would call into nowhere. The kernel closes the file.
+ */
+static int open_anew(retained_t *retained, server_rec *main_server,
+                     const guard_secret_t *guess_secret)
 {
     guard_shm_options_t options = options_for(main_server);
     apr_pool_t *own_pool;
@@ -138,6 +146,7 @@ static int open_first(retained_t *retained, server_rec *main_server)
 
     if (rv == APR_SUCCESS) {
         options.path = apr_pstrdup(own_pool, options.path);
+        options.guess_secret = guess_secret;
         rv = guard_store_shm_open(&retained->store, &options, own_pool);
     }
     if (rv != APR_SUCCESS) {
@@ -147,8 +156,25 @@ static int open_first(retained_t *retained, server_rec *main_server)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     retained->path = options.path;
+    retained->handle = guard_store_shm_handle(retained->store);
     open_store = retained->store;
     return OK;
+}
+
+/* At a start open the file; after a graceful go on with what is open. */
+static int open_or_keep(retained_t *retained, server_rec *main_server)
+{
+    guard_secret_t guess_secret = retained->handle.guess_secret;
+
+    if (!retained->store) {
+        return open_anew(retained, main_server, NULL);
+    }
+    if (retained->handle.layout == guard_store_shm_layout()) {
+        keep_open(retained, main_server);
+        return OK;
+    }
+    guard_store_shm_release(&retained->handle);
+    return open_anew(retained, main_server, &guess_secret);
 }
 
 int guard_server_pre_config(apr_pool_t *pconf, apr_pool_t *plog,
@@ -187,11 +213,7 @@ int guard_server_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     if (!retained) {
         retained = ap_retained_data_create(RETAINED_KEY, sizeof(*retained));
     }
-    if (retained->store) {
-        keep_open(retained, main_server);
-        return OK;
-    }
-    return open_first(retained, main_server);
+    return open_or_keep(retained, main_server);
 }
 
 void guard_server_child_init(apr_pool_t *pchild, server_rec *main_server)

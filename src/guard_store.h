@@ -130,7 +130,7 @@ typedef struct guard_entry_t {
     apr_interval_time_t remaining_usec; /* of the lockout or the window */
     unsigned in_flight;                 /* guesses being verified */
     uint64_t scope;                     /* 0 where the name is unknown */
-    char scope_name[128];               /* "" where unknown; cut to fit */
+    char scope_name[240];               /* "" where unknown; cut to fit */
 } guard_entry_t;
 
 /** Which records unlock and iterate mean; a zeroed one means all. */

@@ -17,6 +17,14 @@
 #include <apr_strings.h>
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* To be raised when guard_shm_store_t changes and keeps its size; a test
+ * builds with another one. */
+#ifndef LAYOUT
+#define LAYOUT 1u
+#endif
 
 typedef struct guard_shm_store_t {
     guard_store_t base;
@@ -317,7 +325,30 @@ apr_status_t guard_store_shm_open(guard_store_t **store,
     return rv;
 }
 
+uint32_t guard_store_shm_layout(void)
+{
+    return LAYOUT * 65536u + (uint32_t)sizeof(guard_shm_store_t);
+}
+
+guard_shm_handle_t guard_store_shm_handle(const guard_store_t *store)
+{
+    const guard_shm_store_t *shm = (const guard_shm_store_t *)store;
+    guard_shm_handle_t handle = {.layout = guard_store_shm_layout(),
+                                 .fd = shm->file.fd,
+                                 .mapping = shm->file.mapping,
+                                 .size_bytes = shm->file.shape.size_bytes,
+                                 .guess_secret = store->guess_secret};
+
+    return handle;
+}
+
 void guard_store_shm_adopt(guard_store_t *store) { store->ops = &SHM_OPS; }
+
+void guard_store_shm_release(const guard_shm_handle_t *handle)
+{
+    munmap(handle->mapping, handle->size_bytes);
+    close(handle->fd);
+}
 
 apr_status_t guard_store_shm_child_init(guard_store_t *store)
 {

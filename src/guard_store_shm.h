@@ -54,11 +54,31 @@ apr_status_t guard_store_shm_open(guard_store_t **store,
                                   const guard_shm_options_t *options,
                                   apr_pool_t *pool);
 
+/** What is open behind a store, in a form that every build reads alike. */
+typedef struct guard_shm_handle_t {
+    uint32_t layout; /* guard_store_shm_layout of the build that opened it */
+    int fd;
+    void *mapping;
+    uint64_t size_bytes;
+    guard_secret_t guess_secret;
+} guard_shm_handle_t;
+
+/** @return a number that differs between builds whose stores can't share
+ *  memory. */
+uint32_t guard_store_shm_layout(void);
+
+/** @return the handle of an open store, to keep while the code is away. */
+guard_shm_handle_t guard_store_shm_handle(const guard_store_t *store);
+
 /**
- * After a module was unloaded and loaded again: point a store that stayed
- * open to the code where it is now.
+ * After the module was unloaded and loaded again: point a store that stayed
+ * open to the code where it is now. Only if the handle's layout is this
+ * build's; else guard_store_shm_release it, and open anew.
  */
 void guard_store_shm_adopt(guard_store_t *store);
+
+/** Unmap and close what another build has opened. */
+void guard_store_shm_release(const guard_shm_handle_t *handle);
 
 /**
  * In a forked child, before anything else: announce this process as a user

@@ -4,7 +4,7 @@
  *
  *     0        head: what the file is, its clock, its counters     1 page
  *     4096     stripes: 256 locks, each with its before-image     48 KiB
- *              scopes: names for people                          256 KiB
+ *              scopes: names for people                          512 KiB
  *              buckets: 32 tags of 4 bytes, 32 records of 128 bytes
  *
  * A client's id chooses its bucket and its tag. A bucket holds 31 clients;
@@ -66,7 +66,7 @@ typedef struct guard_shm_scope_t {
     _Atomic uint32_t published;
     uint32_t spare;
     uint64_t hash;
-    char name[112];
+    char name[240]; /* cut to fit */
 } guard_shm_scope_t;
 
 typedef struct guard_shm_bucket_t {
@@ -76,7 +76,7 @@ typedef struct guard_shm_bucket_t {
 
 _Static_assert(sizeof(guard_shm_head_t) <= 4096, "the head is one page");
 _Static_assert(sizeof(guard_shm_stripe_t) == 192, "image on its own lines");
-_Static_assert(sizeof(guard_shm_scope_t) == 128, "two cache lines");
+_Static_assert(sizeof(guard_shm_scope_t) == 256, "four cache lines");
 _Static_assert(sizeof(guard_shm_bucket_t) == 33 * 128, "tags, then records");
 
 /** The mapping, as one process sees it. */

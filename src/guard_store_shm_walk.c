@@ -67,6 +67,13 @@ static int overlap(const guard_cidr_t *net, const guard_record_t *record)
            guard_cidr_contains(&counted, &net->addr);
 }
 
+/* A scope is meant by its name, or by as much of it as can be shown. */
+static int is_scope(const guard_shm_scope_t *scope, const wanted_t *wanted)
+{
+    return scope && (scope->hash == wanted->scope ||
+                     !strcmp(scope->name, wanted->filter->scope_name));
+}
+
 static int matches(const guard_shm_table_t *table, const guard_record_t *record,
                    const wanted_t *wanted)
 {
@@ -74,8 +81,7 @@ static int matches(const guard_shm_table_t *table, const guard_record_t *record,
         guard_shm_table_scope_at(table, record->scope);
     unsigned kind = kind_of(record);
 
-    if (wanted->filter->scope_name &&
-        (!scope || scope->hash != wanted->scope)) {
+    if (wanted->filter->scope_name && !is_scope(scope, wanted)) {
         return 0;
     }
     if (wanted->filter->locked_only && record->phase != GUARD_PHASE_LOCKED) {

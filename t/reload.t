@@ -58,4 +58,36 @@ for my $mpm (qw(event prefork)) {
     $t->done;
 }
 
+# An upgrade: the file of the module is replaced, and a graceful loads a build
+# that keeps its store in another form. It must not read the old one's memory.
+{
+    my $top = AuthGuard::Modules::top();
+    my $flags = 'CPPFLAGS=-DLAYOUT=99';
+    my @from = (from => '127.0.1.1');
+
+    system("make -s -C $top B=build/upgrade $flags build/upgrade/mod_auth_guard.so"
+          . ' >&2') == 0 or die 'could not build the upgrade';
+    my $t = AuthGuard::Httpd->new(conf => guarded('a', 'AuthGuard On',
+            'AuthGuardLimit ip 3/10min'));
+    my $installed = $t->root . '/mod_auth_guard.so';
+
+    system('cp', AuthGuard::Modules::guard_path(), $installed) == 0 or die;
+    local $ENV{AUTHGUARD_SO} = $installed;
+    $t->dir('a');
+    $t->passwords('users', { alice => 'right' });
+    $t->expect_lockout;
+    $t->start;
+    is($t->guess('/a/', 'alice', $_, @from), '401.1', "before: $_")
+      for qw(one two);
+    system('cp', "$top/build/upgrade/mod_auth_guard.so", "$installed.new") == 0
+      && rename("$installed.new", $installed) or die;
+    $t->graceful for 1 .. 2;
+    is($t->guess('/a/', 'alice', 'one', @from), '401.1',
+        'upgraded: a guess from before is known, and not counted again');
+    is($t->guess('/a/', 'alice', 'three', @from), '401.1', 'a third one');
+    is($t->guess('/a/', 'alice', 'right', @from), '401.501', 'locks out');
+    $t->expect_log(qr/AG0102: /, optional => 1);
+    $t->done;
+}
+
 done_testing;

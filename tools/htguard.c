@@ -9,11 +9,16 @@
  * what was in the way.
  */
 #include "guard_store_shm.h"
+#include "guard_text.h"
 #include "htguard_show.h"
 
 #include <apr_general.h>
 #include <apr_getopt.h>
+
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define HTGUARD_VERSION "0.1.0"
 #define FILE_DEFAULT GUARD_RUNTIMEDIR "/" GUARD_SHM_FILE_DEFAULT
@@ -70,24 +75,25 @@ static void interrupt(int signal_number)
 
 static exit_e misuse(const char *what, const char *problem)
 {
-    char shown[SHOWN_MAX];
+    char shown[HTGUARD_SHOWN_MAX];
 
     fprintf(stderr, "htguard: %s: %s\nTry: htguard --help\n",
-            escape(shown, what), problem);
+            guard_text_encode(shown, sizeof(shown), what), problem);
     return EXIT_USAGE;
 }
 
 static exit_e trouble(const ask_t *ask, apr_status_t rv)
 {
-    char shown[SHOWN_MAX];
+    char shown[HTGUARD_SHOWN_MAX];
     char reason[128];
-    const char *remedy = remedy_of(rv);
+    const char *remedy = htguard_show_remedy(rv);
 
     if (interrupted) {
         return EXIT_INTERRUPTED;
     }
     if (!ask->told) {
-        fprintf(stderr, "htguard: %s: %s\n", escape(shown, ask->file),
+        fprintf(stderr, "htguard: %s: %s\n",
+                guard_text_encode(shown, sizeof(shown), ask->file),
                 apr_strerror(rv, reason, sizeof(reason)));
     }
     if (remedy) {
@@ -124,9 +130,9 @@ static apr_status_t each_listed(void *baton, const guard_entry_t *entry)
     }
     if (walk->json) {
         printf("%s", walk->count ? ",\n" : "");
-        show_json(entry);
+        htguard_show_json(entry);
     } else {
-        show_row(entry);
+        htguard_show_row(entry);
     }
     walk->count++;
     return APR_SUCCESS;
@@ -146,9 +152,9 @@ static apr_status_t each_checked(void *baton, const guard_entry_t *entry)
         return APR_SUCCESS;
     }
     if (!walk->count++) {
-        show_heading();
+        htguard_show_heading();
     }
-    show_row(entry);
+    htguard_show_row(entry);
     walk->locked += entry->phase == GUARD_PHASE_LOCKED &&
                     entry->counted == GUARD_COUNTED_FOR_REAL;
     return APR_SUCCESS;
@@ -170,7 +176,7 @@ static exit_e run_list(const ask_t *ask)
     if (walk.json) {
         printf("{\"clients\":[");
     } else {
-        show_heading();
+        htguard_show_heading();
     }
     rv = ask->store->ops->iterate(ask->store, ask->now_usec, &filter,
                                   each_listed, &walk);
@@ -216,7 +222,7 @@ static exit_e run_unlock(const ask_t *ask)
         fprintf(stderr, "htguard: no such client; see htguard list\n");
         return EXIT_NO_CLIENT;
     }
-    show_unlocked(ask->argument, ask->user, ask->scope, count, ask->by);
+    htguard_show_unlocked(ask->argument, ask->user, ask->scope, count, ask->by);
     return EXIT_DONE;
 }
 
@@ -228,7 +234,7 @@ static exit_e run_stats(const ask_t *ask)
     if (rv != APR_SUCCESS) {
         return trouble(ask, rv);
     }
-    show_stats(&stats, (ask->given & OPTION_JSON) != 0);
+    htguard_show_stats(&stats, (ask->given & OPTION_JSON) != 0);
     return EXIT_DONE;
 }
 
@@ -288,7 +294,8 @@ static void take_option(ask_t *ask, int option, const char *value,
     }
     ask->given |= option;
     ask->user = option == OPTION_USER ? value : ask->user;
-    ask->scope = option == OPTION_SCOPE ? unescape(pool, value) : ask->scope;
+    ask->scope = option == OPTION_SCOPE ? htguard_show_unescape(pool, value)
+                                        : ask->scope;
 }
 
 /** Check the command line, and read its argument. @return what is wrong, or
@@ -330,7 +337,7 @@ static exit_e run(const struct command_t *command, ask_t *ask, apr_pool_t *pool)
         return trouble(ask, rv);
     }
     ask->now_usec = guard_store_clock();
-    ask->by = user_name(pool);
+    ask->by = htguard_show_user_name(pool);
     result = command->run(ask);
     if (result != EXIT_INTERRUPTED && (fflush(stdout) || ferror(stdout))) {
         fprintf(stderr, "htguard: what was found could not be written\n");

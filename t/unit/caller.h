@@ -62,6 +62,17 @@ static inline guard_claim_t caller_ip(const caller_t *c, const char *addr,
     return caller_claim(c, GUARD_KIND_IP, addr, "", limit);
 }
 
+/** The n-th of many addresses: 10.0.0.0 and on. */
+static inline guard_claim_t caller_nth(const caller_t *c, unsigned n,
+                                       unsigned limit)
+{
+    char text[20];
+
+    snprintf(text, sizeof text, "10.%u.%u.%u", n >> 16 & 255, n >> 8 & 255,
+             n & 255);
+    return caller_ip(c, text, limit);
+}
+
 /** "alice:secret" is a guess: user and password. */
 static inline guard_guess_t caller_guess(const caller_t *c, const char *text)
 {

@@ -109,84 +109,84 @@ static guard_client_t sealed(const guard_secret_t *secret, const who_t *who)
     return client;
 }
 
-static void clients_are_the_same_or_not(void)
-{
-    static const struct {
-        const char *rule;
-        who_t a, b;
-        int same;
-    } row[] = {
+static const struct {
+    const char *rule;
+    who_t a, b;
+    int same;
+} client_row[] = {
 #define IP GUARD_KIND_IP, GUARD_COUNTED_FOR_REAL
 #define NET GUARD_KIND_NET, GUARD_COUNTED_FOR_REAL
 #define USER GUARD_KIND_USER, GUARD_COUNTED_FOR_REAL
 #define LOGIN GUARD_KIND_LOGIN, GUARD_COUNTED_FOR_REAL
-        {"the same address again",
-         {IP, "192.0.2.7", 128, 1, 5},
-         {IP, "192.0.2.7", 128, 1, 5},
-         1},
-        {"a mapped address is the IPv4 one",
-         {IP, "192.0.2.7", 128, 1, 5},
-         {IP, "::ffff:192.0.2.7", 128, 1, 5},
-         1},
-        {"another address",
-         {IP, "192.0.2.7", 128, 1, 5},
-         {IP, "192.0.2.8", 128, 1, 5},
-         0},
-        {"another address behind the same prefix",
-         {IP, "2001:db8::7", 64, 1, 5},
-         {IP, "2001:db8::8", 64, 1, 5},
-         1},
-        {"the same block under another prefix",
-         {IP, "192.0.2.0", 128, 1, 5},
-         {IP, "192.0.2.0", 120, 1, 5},
-         0},
-        {"another scope",
-         {IP, "192.0.2.7", 128, 1, 5},
-         {IP, "192.0.2.7", 128, 2, 5},
-         0},
-        {"ip: the user does not matter",
-         {IP, "192.0.2.7", 128, 1, 5},
-         {IP, "192.0.2.7", 128, 1, 6},
-         1},
-        {"net: the user does not matter",
-         {NET, "192.0.2.7", 120, 1, 5},
-         {NET, "192.0.2.8", 120, 1, 6},
-         1},
-        {"ip is not net",
-         {IP, "192.0.2.7", 120, 1, 5},
-         {NET, "192.0.2.7", 120, 1, 5},
-         0},
-        {"user: the address does not matter",
-         {USER, "192.0.2.7", 0, 1, 5},
-         {USER, "2001:db8::1", 0, 1, 5},
-         1},
-        {"user: another user",
-         {USER, "192.0.2.7", 0, 1, 5},
-         {USER, "192.0.2.7", 0, 1, 6},
-         0},
-        {"login: the same address and user",
-         {LOGIN, "192.0.2.7", 128, 1, 5},
-         {LOGIN, "192.0.2.7", 128, 1, 5},
-         1},
-        {"login: another user",
-         {LOGIN, "192.0.2.7", 128, 1, 5},
-         {LOGIN, "192.0.2.7", 128, 1, 6},
-         0},
-        {"login: another address",
-         {LOGIN, "192.0.2.7", 128, 1, 5},
-         {LOGIN, "192.0.2.8", 128, 1, 5},
-         0},
-        {"observed counts are apart",
-         {IP, "192.0.2.7", 128, 1, 5},
-         {GUARD_KIND_IP, GUARD_COUNTED_OBSERVED, "192.0.2.7", 128, 1, 5},
-         0},
-    };
+    {"the same address again",
+     {IP, "192.0.2.7", 128, 1, 5},
+     {IP, "192.0.2.7", 128, 1, 5},
+     1},
+    {"a mapped address is the IPv4 one",
+     {IP, "192.0.2.7", 128, 1, 5},
+     {IP, "::ffff:192.0.2.7", 128, 1, 5},
+     1},
+    {"another address",
+     {IP, "192.0.2.7", 128, 1, 5},
+     {IP, "192.0.2.8", 128, 1, 5},
+     0},
+    {"another address behind the same prefix",
+     {IP, "2001:db8::7", 64, 1, 5},
+     {IP, "2001:db8::8", 64, 1, 5},
+     1},
+    {"the same block under another prefix",
+     {IP, "192.0.2.0", 128, 1, 5},
+     {IP, "192.0.2.0", 120, 1, 5},
+     0},
+    {"another scope",
+     {IP, "192.0.2.7", 128, 1, 5},
+     {IP, "192.0.2.7", 128, 2, 5},
+     0},
+    {"ip: the user does not matter",
+     {IP, "192.0.2.7", 128, 1, 5},
+     {IP, "192.0.2.7", 128, 1, 6},
+     1},
+    {"net: the user does not matter",
+     {NET, "192.0.2.7", 120, 1, 5},
+     {NET, "192.0.2.8", 120, 1, 6},
+     1},
+    {"ip is not net",
+     {IP, "192.0.2.7", 120, 1, 5},
+     {NET, "192.0.2.7", 120, 1, 5},
+     0},
+    {"user: the address does not matter",
+     {USER, "192.0.2.7", 0, 1, 5},
+     {USER, "2001:db8::1", 0, 1, 5},
+     1},
+    {"user: another user",
+     {USER, "192.0.2.7", 0, 1, 5},
+     {USER, "192.0.2.7", 0, 1, 6},
+     0},
+    {"login: the same address and user",
+     {LOGIN, "192.0.2.7", 128, 1, 5},
+     {LOGIN, "192.0.2.7", 128, 1, 5},
+     1},
+    {"login: another user",
+     {LOGIN, "192.0.2.7", 128, 1, 5},
+     {LOGIN, "192.0.2.7", 128, 1, 6},
+     0},
+    {"login: another address",
+     {LOGIN, "192.0.2.7", 128, 1, 5},
+     {LOGIN, "192.0.2.8", 128, 1, 5},
+     0},
+    {"observed counts are apart",
+     {IP, "192.0.2.7", 128, 1, 5},
+     {GUARD_KIND_IP, GUARD_COUNTED_OBSERVED, "192.0.2.7", 128, 1, 5},
+     0},
+};
 
-    for (size_t i = 0; i < COUNT(row); i++) {
-        guard_client_t a = sealed(&SECRET, &row[i].a);
-        guard_client_t b = sealed(&SECRET, &row[i].b);
+static void clients_are_the_same_or_not(void)
+{
+    for (size_t i = 0; i < COUNT(client_row); i++) {
+        guard_client_t a = sealed(&SECRET, &client_row[i].a);
+        guard_client_t b = sealed(&SECRET, &client_row[i].b);
 
-        is(a.id == b.id, row[i].same, row[i].rule);
+        is(a.id == b.id, client_row[i].same, client_row[i].rule);
         ok(a.id && b.id, "  no id is 0");
     }
 }

@@ -73,11 +73,8 @@ static void fill(unsigned limit)
     unsigned size = (unsigned)caller_stats(&c).table_size;
 
     for (unsigned n = 0; caller_stats(&c).clients_tracked < size; n++) {
-        char text[20];
-        guard_claim_t other;
+        guard_claim_t other = caller_nth(&c, n, limit);
 
-        snprintf(text, sizeof text, "10.0.%u.%u", n >> 8, n & 255);
-        other = caller_ip(&c, text, limit);
         if (!caller_peek(&c, &other, 1)->overflow) {
             caller_fail(&c, &other, 1);
         }

@@ -13,20 +13,15 @@ static caller_t c;
 static guard_claim_t claim, other;
 static guard_ticket_t ticket;
 
-/* @return a client whose lock is, or is not, the claim's. */
-static guard_claim_t client_like(const guard_claim_t *like, int same)
+/* @return a client of that bucket, another for each first. */
+static guard_claim_t client_in(uint32_t bucket, unsigned first)
 {
     const guard_shm_table_t *table = guard_store_shm_table(c.store);
     guard_claim_t found;
-    unsigned n = 1;
-    char text[20];
 
     do {
-        snprintf(text, sizeof text, "10.0.%u.%u", n >> 8, n & 255);
-        n++;
-        found = caller_ip(&c, text, 3);
-    } while ((guard_shm_table_bucket_of(table, found.client.id) ==
-              guard_shm_table_bucket_of(table, like->client.id)) != same);
+        found = caller_nth(&c, first++, 3);
+    } while (guard_shm_table_bucket_of(table, found.client.id) != bucket);
     return found;
 }
 
@@ -42,8 +37,8 @@ static void begin(const char *scope)
     c.now_usec = (uint64_t)apr_time_from_sec(1000000);
     c.scope = scope;
     memset(&ticket, 0, sizeof ticket);
-    claim = caller_ip(&c, "192.0.2.1", 3);
-    other = client_like(&claim, 0);
+    claim = client_in(1, 0);
+    other = client_in(0, 0); /* whose lock comes first */
     caller_fail(&c, &claim, 1);
     caller_reserve(&c, &claim, 1, "a:1", GUARD_LAST_TRY, &ticket);
 }
@@ -137,7 +132,7 @@ static void only_his_own_lock(void)
     pid_t pid;
 
     begin("only his own lock");
-    neighbour = client_like(&claim, 1);
+    neighbour = client_in(1, 10000);
     pid = stop_child(c.store, settle_wrong, HELD);
     is(caller_attempt(&c, &other, 1, "b:1", GUARD_WRONG), GUARD_ADMIT,
        "a client of another bucket is served");

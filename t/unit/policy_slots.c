@@ -150,41 +150,58 @@ static void waiters_are_bounded(void)
        "ends without a wait do no harm");
 }
 
+/* 32 requests begin to wait at that time. @return 1 if so many more may, so
+ * much later. */
+static int waits_left_later(uint64_t start_usec, double wait_sec,
+                            double later_sec, int left)
+{
+    static script_t s;
+
+    script_init(&s);
+    for (int i = 0; i < GUARD_WAITERS_MAX; i++) {
+        guard_policy_wait(&s.record, start_usec,
+                          (apr_interval_time_t)(wait_sec * APR_USEC_PER_SEC));
+    }
+    start_usec += (uint64_t)(later_sec * APR_USEC_PER_SEC);
+    return waits_left(&s.record, start_usec) == left;
+}
+
 /* Whatever the clock shows: the seconds of a wait's end are kept in 16 bits. */
 static void killed_waiters_are_forgotten(void)
 {
     static const struct {
+        double wait_sec;
         const char *after;
         double sec;
         int left;
     } row[] = {
-        {"1 s", 1, 0},
-        {"1.9 s", 1.9, 0},
-        {"5 s", 5, GUARD_WAITERS_MAX},
-        {"10 minutes", 600, GUARD_WAITERS_MAX},
-        {"9 hours", 32400, GUARD_WAITERS_MAX},
-        {"10 hours", 36000, GUARD_WAITERS_MAX},
-        {"18 hours", 64800, GUARD_WAITERS_MAX},
-        {"1 day", 86400, GUARD_WAITERS_MAX},
-        {"30 days", 30 * 86400, GUARD_WAITERS_MAX},
+        {2, "1 s", 1, 0},
+        {2, "1.9 s", 1.9, 0},
+        {2, "5 s", 5, GUARD_WAITERS_MAX},
+        {2, "10 minutes", 600, GUARD_WAITERS_MAX},
+        {2, "9 hours", 32400, GUARD_WAITERS_MAX},
+        {2, "10 hours", 36000, GUARD_WAITERS_MAX},
+        {2, "18 hours", 64800, GUARD_WAITERS_MAX},
+        {2, "1 day", 86400, GUARD_WAITERS_MAX},
+        {2, "30 days", 30 * 86400, GUARD_WAITERS_MAX},
+        {0.001, "3 s", 3, GUARD_WAITERS_MAX},
+        {60, "59.9 s", 59.9, 0},
+        {60, "63 s", 63, GUARD_WAITERS_MAX},
+        {60, "10 hours", 36000, GUARD_WAITERS_MAX},
     };
-    static const uint64_t start_sec[] = {0,     100000, 65533, 65534,
-                                         65535, 65536,  131071};
-    static script_t s;
+    static const uint64_t start_sec[] = {0,     100000, 65473, 65533,
+                                         65534, 65535,  65536, 131071};
 
     for (size_t i = 0; i < COUNT(row); i++) {
         int fine = 1;
 
         for (size_t j = 0; j < COUNT(start_sec); j++) {
-            script_init(&s);
-            s.now_usec = start_sec[j] * APR_USEC_PER_SEC + 900000;
-            for (int k = 0; k < GUARD_WAITERS_MAX; k++) {
-                guard_policy_wait(&s.record, s.now_usec, WAIT_USEC);
-            }
-            s.now_usec += (uint64_t)(row[i].sec * APR_USEC_PER_SEC);
-            fine &= waits_left(&s.record, s.now_usec) == row[i].left;
+            uint64_t start_usec = start_sec[j] * APR_USEC_PER_SEC + 900000;
+
+            fine &= waits_left_later(start_usec, row[i].wait_sec, row[i].sec,
+                                     row[i].left);
         }
-        ok(fine, "waits of 2 s are %s after %s",
+        ok(fine, "waits of %g s are %s after %s", row[i].wait_sec,
            row[i].left ? "forgotten" : "counted", row[i].after);
     }
 }

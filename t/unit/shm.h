@@ -74,7 +74,7 @@ static inline void shm_begin(void)
 
     apr_initialize();
     snprintf(shm_dir, sizeof shm_dir, "%s/guard-unit-XXXXXX",
-             base && strlen(base) < 40 ? base : "/tmp");
+             base && strlen(base) < 40 ? base : P_tmpdir);
     if (!mkdtemp(shm_dir)) {
         perror("mkdtemp");
         exit(1);
@@ -93,6 +93,12 @@ static inline void shm_hear(void *baton, guard_say_e level, const char *id,
     (void)level;
     snprintf(shm_said + length, sizeof shm_said - length, "%s %s\n", id,
              sentence);
+}
+
+/** @return 1 if the last open said something with that id, or part of one. */
+static inline int shm_has_said(const char *id)
+{
+    return strstr(shm_said, id) != NULL;
 }
 
 /** Open the file. secret: the guess key, or NULL to have one drawn. */

@@ -14,6 +14,8 @@ int main(void)
 
     shm_begin();
     store = shm_serve(4096, NULL);
+    is(store->wait_usec, GUARD_WAIT_USEC_DEFAULT,
+       "callers wait 2 s by default");
     contract_reserve(store, now_usec);
     contract_time(store, now_usec);
     shm_is_sound(store, now_usec, "after reserve and settle");

@@ -8,6 +8,8 @@
 #include "caller.h"
 #include "shm.h"
 
+#include <time.h>
+
 #define SIZE GUARD_SHM_CLIENTS_MIN
 #define DAY 86400L
 #define YEAR (366 * DAY)
@@ -72,59 +74,58 @@ static caller_t begin(guard_claim_t *claim, unsigned limit)
 
 /* One line is one story: the lockout begins, time passes, the server stops,
  * something happens to the clocks, it starts again. */
+static const struct {
+    const char *rule;
+    long up;     /* seconds until the server stops */
+    long set_up; /* then the wall clock is set by this, still up */
+    long more;   /* seconds from there to the stop */
+    int boots;   /* reboots */
+    long down;   /* seconds that the wall clock says it took, each */
+    long left;   /* seconds of 900 afterwards */
+} story[] = {
+    {"a stop", 0, 0, 0, 0, 100, 800},
+    {"a stop later", 300, 0, 0, 0, 100, 500},
+    {"a long stop", 300, 0, 0, 0, 600, 0},
+    {"wall clock set ahead while up", 0, YEAR, 100, 0, 0, 800},
+    {"wall clock set back while up", 0, -YEAR, 100, 0, 0, 800},
+    {"wall clock set ahead during a stop", 100, YEAR, 0, 0, 0, 800},
+    {"wall clock set back during a stop", 100, -YEAR, 0, 0, 0, 800},
+    {"a reboot", 100, 0, 0, 1, 200, 600},
+    {"two reboots", 100, 0, 0, 2, 200, 400},
+    {"a reboot that lasts longer than the lockout", 0, 0, 0, 1, 900, 0},
+    {"a reboot, the wall clock behind", 100, 0, 0, 1, -DAY, 800},
+    {"a reboot, the wall clock years behind", 0, 0, 0, 1, -49 * YEAR, 900},
+    {"two reboots, the wall clock back and right again", 0, -YEAR, 10, 2, 100,
+     690},
+    {"wall clock set ahead while up, then a reboot", 0, YEAR, 100, 1, 200, 600},
+    {"wall clock set back while up, then a reboot", 0, -YEAR, 100, 1, 200, 600},
+};
+
 static void a_lockout_lasts_what_it_lasts(void)
 {
-    static const struct {
-        const char *rule;
-        long up;     /* seconds until the server stops */
-        long set_up; /* then the wall clock is set by this, still up */
-        long more;   /* seconds from there to the stop */
-        int boots;   /* reboots */
-        long down;   /* seconds that the wall clock says it took, each */
-        long left;   /* seconds of 900 afterwards */
-    } row[] = {
-        {"a stop", 0, 0, 0, 0, 100, 800},
-        {"a stop later", 300, 0, 0, 0, 100, 500},
-        {"a long stop", 300, 0, 0, 0, 600, 0},
-        {"wall clock set ahead while up", 0, YEAR, 100, 0, 0, 800},
-        {"wall clock set back while up", 0, -YEAR, 100, 0, 0, 800},
-        {"wall clock set ahead during a stop", 100, YEAR, 0, 0, 0, 800},
-        {"wall clock set back during a stop", 100, -YEAR, 0, 0, 0, 800},
-        {"a reboot", 100, 0, 0, 1, 200, 600},
-        {"two reboots", 100, 0, 0, 2, 200, 400},
-        {"a reboot that lasts longer than the lockout", 0, 0, 0, 1, 900, 0},
-        {"a reboot, the wall clock behind", 100, 0, 0, 1, -DAY, 800},
-        {"a reboot, the wall clock years behind", 0, 0, 0, 1, -49 * YEAR, 900},
-        {"two reboots, the wall clock back and right again", 0, -YEAR, 10, 2,
-         100, 690},
-        {"wall clock set ahead while up, then a reboot", 0, YEAR, 100, 1, 200,
-         600},
-        {"wall clock set back while up, then a reboot", 0, -YEAR, 100, 1, 200,
-         600},
-    };
     static const char *const name[] = {"boot two", "boot three"};
 
-    for (size_t i = 0; i < COUNT(row); i++) {
+    for (size_t i = 0; i < COUNT(story); i++) {
         guard_claim_t claim, other;
         caller_t c = begin(&claim, 1);
 
-        pass(&c, row[i].up);
+        pass(&c, story[i].up);
         other = caller_ip(&c, "192.0.2.2", 5);
         caller_fail(&c, &other, 1);
-        wall_sec += row[i].set_up;
-        pass(&c, row[i].more);
-        if (row[i].more) {
+        wall_sec += story[i].set_up;
+        pass(&c, story[i].more);
+        if (story[i].more) {
             caller_fail(&c, &other, 1);
         }
-        for (int boot = 0; boot < row[i].boots; boot++) {
-            reboot(name[boot], row[i].down);
+        for (int boot = 0; boot < story[i].boots; boot++) {
+            reboot(name[boot], story[i].down);
             c = serve(SIZE);
         }
-        if (!row[i].boots) {
-            pass(&c, row[i].down);
+        if (!story[i].boots) {
+            pass(&c, story[i].down);
             c = serve(SIZE);
         }
-        is(left(&c, &claim), row[i].left, row[i].rule);
+        is(left(&c, &claim), story[i].left, story[i].rule);
         shm_is_sound(c.store, c.now_usec, "then");
     }
 }
@@ -187,6 +188,22 @@ static void reboot_and_another_size(void)
     is(left(&c, &claim), 700, "and a start after that");
 }
 
+static void another_size_then_a_reboot(void)
+{
+    guard_claim_t claim;
+    caller_t c = begin(&claim, 1);
+
+    pass(&c, 100);
+    serve(16 * SIZE);
+    reboot("boot two", 100);
+    c = serve(16 * SIZE);
+    is(left(&c, &claim), 700, "another size, then a reboot");
+    serve(SIZE);
+    reboot("boot three", -DAY);
+    c = serve(SIZE);
+    is(left(&c, &claim), 700, "and one with the wall clock behind");
+}
+
 static void a_tool_after_a_reboot(void)
 {
     guard_claim_t claim;
@@ -221,8 +238,23 @@ static void without_a_boot_id(void)
     shm_is_sound(c.store, c.now_usec, "then");
 }
 
+static void the_real_clock(void)
+{
+    uint64_t first = guard_store_clock(), second = guard_store_clock();
+    struct timespec now;
+    char id[40] = "";
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    ok(first <= second, "the store's clock goes forward");
+    ok((uint64_t)now.tv_sec - second / APR_USEC_PER_SEC <= 1,
+       "in microseconds since boot, suspended or not");
+    guard_shm_world.boot_id(id);
+    is((long long)strlen(id), 36, "the kernel names this boot");
+}
+
 int main(void)
 {
+    the_real_clock();
     guard_shm_world.clock_usec = boot_clock;
     guard_shm_world.wall_usec = wall_clock;
     guard_shm_world.boot_id = boot_id;
@@ -232,6 +264,7 @@ int main(void)
     years_down();
     a_window_goes_on_too();
     reboot_and_another_size();
+    another_size_then_a_reboot();
     a_tool_after_a_reboot();
     without_a_boot_id();
     shm_close();

@@ -48,6 +48,30 @@ static void a_lost_ticket_costs_one_window(caller_t *c)
     is(caller_places(c, &claim), 1, "then it is dropped");
 }
 
+static void a_lost_waiter_is_counted_as_long_as_one_may_wait(caller_t *c)
+{
+    apr_interval_time_t wait_usec = c->store->wait_usec;
+    guard_claim_t claim = caller_ip(c, "192.0.2.1", 1);
+    guard_ticket_t ticket = {0};
+    char text[20];
+
+    c->store->wait_usec = apr_time_from_sec(30);
+    caller_reserve(c, &claim, 1, "a:1", GUARD_LAST_TRY, &ticket);
+    for (unsigned i = 0; i < GUARD_WAITERS_MAX; i++) {
+        memset(&ticket, 0, sizeof ticket);
+        snprintf(text, sizeof text, "b:%u", i);
+        caller_reserve(c, &claim, 1, text, GUARD_MAY_WAIT, &ticket);
+    }
+    caller_pass(c, 29);
+    memset(&ticket, 0, sizeof ticket);
+    is(caller_reserve(c, &claim, 1, "c:1", GUARD_MAY_WAIT, &ticket), GUARD_BUSY,
+       "32 lost waiters still count");
+    caller_pass(c, 4);
+    is(caller_reserve(c, &claim, 1, "c:1", GUARD_MAY_WAIT, &ticket), GUARD_WAIT,
+       "no longer than they could have waited");
+    c->store->wait_usec = wait_usec;
+}
+
 static void the_longest_lockout_decides(caller_t *c)
 {
     guard_claim_t claim[2];
@@ -71,6 +95,7 @@ static inline void contract_time(guard_store_t *store, uint64_t now_usec)
          a_rejected_guess_repeats_and_is_looked_at_again},
         {"a lockout ends by itself", a_lockout_ends_by_itself},
         {"a lost ticket costs one window", a_lost_ticket_costs_one_window},
+        {"a lost waiter", a_lost_waiter_is_counted_as_long_as_one_may_wait},
         {"the longest lockout decides", the_longest_lockout_decides}};
 
     contract_run(test, COUNT(test), store, now_usec);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #define NOW ((uint64_t)apr_time_from_sec(1000000))
@@ -22,8 +23,6 @@ static caller_t serve(uint32_t clients)
     c.store = shm_serve(clients, NULL);
     return c;
 }
-
-static int said(const char *id) { return strstr(shm_said, id) != NULL; }
 
 static void a_new_file_is_private(void)
 {
@@ -38,7 +37,7 @@ static void a_new_file_is_private(void)
     ok(info.st_blocks * 512 >= info.st_size, "without holes");
     is(guard_store_shm_clients(c.store), SIZE, "its size is told");
     is(shm_files(NULL), 1, "and no other file");
-    ok(said("AG0201"), "and that it was made");
+    ok(shm_has_said("AG0201"), "and that it was made");
     shm_is_sound(c.store, NOW, "from the start");
     shm_close();
     chmod(shm_path, 0644);
@@ -84,7 +83,7 @@ static void only_regular_files_will_do(void)
         files = shm_files(NULL);
         ok(shm_try(&store, GUARD_SHM_SERVER, SIZE, NULL) != APR_SUCCESS,
            "  is refused");
-        ok(said("AG"), "  with a word");
+        ok(shm_has_said("AG"), "  with a word");
         ok(!lstat(shm_path, &info) && !S_ISREG(info.st_mode) &&
                shm_files(NULL) == files,
            "  nothing is made, followed or removed");
@@ -104,7 +103,7 @@ static void full_disk(void)
         signal(SIGXFSZ, SIG_IGN);
         setrlimit(RLIMIT_FSIZE, &limit);
         rv = shm_try(&store, GUARD_SHM_SERVER, SIZE, NULL);
-        _exit(rv != APR_SUCCESS && said("AG0206") ? 0 : 1);
+        _exit(rv != APR_SUCCESS && shm_has_said("AG0206") ? 0 : 1);
     }
     is(shm_wait(pid), 0, "no room on the disk is said when the file is made");
     is(shm_files(NULL), 0, "and leaves no half-made file");
@@ -205,13 +204,14 @@ static void what_is_no_table_is_set_aside(void)
         stat(shm_path, &before);
         is(shm_try(&store, GUARD_SHM_TOOL, 0, NULL), APR_EINVAL,
            spoil_row[i].what);
-        ok(said("AG") && shm_files(NULL) == 1, "  a tool says so, and no more");
+        ok(shm_has_said("AG") && shm_files(NULL) == 1,
+           "  a tool says so, and no more");
         c = serve(SIZE);
         aside_count = 0;
         shm_files(look_aside);
         ok(aside_count == 1 && aside_size == before.st_size,
            "  a server keeps it under another name");
-        ok(said("AG0202"), "  says so");
+        ok(shm_has_said("AG0202"), "  says so");
         shm_is_sound(c.store, NOW, "anew");
         shm_close();
         shm_sweep();
@@ -245,9 +245,9 @@ static apr_status_t open_in_child(guard_shm_role_e role, const char *id)
     if (!pid) {
         shm_pool = NULL;
         rv = shm_try(&store, role, SIZE, NULL);
-        _exit(rv == APR_SUCCESS && !*id     ? 0
-              : rv == APR_EBUSY && said(id) ? 1
-                                            : 2);
+        _exit(rv == APR_SUCCESS && !*id             ? 0
+              : rv == APR_EBUSY && shm_has_said(id) ? 1
+                                                    : 2);
     }
     return shm_wait(pid) == 1 ? APR_EBUSY : APR_SUCCESS;
 }
@@ -273,9 +273,11 @@ static void one_server_at_a_time(void)
  * ends when it reads the end of the pipe. */
 static void serve_with_orphan(const int up[2], const int end[2])
 {
-    caller_t c = serve(SIZE);
+    caller_t c;
     char byte = 0;
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    c = serve(SIZE);
     if (fork()) {
         pause();
     }
@@ -305,8 +307,9 @@ static void an_orphan_keeps_no_server_out(void)
     kill(server, SIGKILL);
     shm_wait(server);
     serve(2 * SIZE);
-    ok(said("AG0205"), "the server was killed: the next one gets the file, "
-                       "and keeps the size that the orphan knows");
+    ok(shm_has_said("AG0205"),
+       "the server was killed: the next one gets the file, "
+       "and keeps the size that the orphan knows");
     shm_close();
     close(up[0]);
     close(end[0]);

@@ -35,13 +35,9 @@ static int is_here(const guard_claim_t *claim)
 static guard_claim_t newcomer(unsigned limit)
 {
     guard_claim_t claim;
-    char text[20];
 
     do {
-        next_addr++;
-        snprintf(text, sizeof text, "10.%u.%u.%u", next_addr >> 16,
-                 next_addr >> 8 & 255, next_addr & 255);
-        claim = caller_ip(&c, text, limit);
+        claim = caller_nth(&c, ++next_addr, limit);
     } while (!is_here(&claim));
     return claim;
 }
@@ -168,6 +164,28 @@ static void those_in_flight_stay(void)
        "settled, the oldest makes room again");
 }
 
+static apr_status_t count_overflow(void *baton, const guard_entry_t *entry)
+{
+    *(unsigned *)baton += entry->kind == GUARD_KIND_OVERFLOW;
+    return APR_SUCCESS;
+}
+
+/* Among 31 locked clients and a locked overflow record. */
+static void shared_budget_unlocks(void)
+{
+    guard_filter_t filter = {.by = GUARD_FILTER_NET}; /* ::/0 */
+    unsigned shown = 0, count = 0;
+
+    c.store->ops->iterate(c.store, c.now_usec, &filter, count_overflow, &shown);
+    is(shown, 0, "the overflow record has no address");
+    filter.by = GUARD_FILTER_ALL;
+    c.store->ops->iterate(c.store, c.now_usec, &filter, count_overflow, &shown);
+    is(shown, 1, "but is shown among all");
+    c.store->ops->unlock(c.store, c.now_usec, &filter, &count);
+    is(count, CLIENTS + 1, "and unlocked with all");
+    is((long long)caller_stats(&c).clients_locked, 0, "then nobody is locked");
+}
+
 static void newcomers_share_one_budget(void)
 {
     guard_claim_t claim[CLIENTS], late[4];
@@ -193,6 +211,7 @@ static void newcomers_share_one_budget(void)
     is(caller_attempt(&c, &claim[0], 1, "d:right", GUARD_RIGHT), GUARD_LOCKED,
        "those with an entry of their own stand as before");
     shm_is_sound(c.store, c.now_usec, "with a locked overflow record");
+    shared_budget_unlocks();
 }
 
 static void room_again(void)
@@ -237,21 +256,36 @@ static void one_call_two_newcomers(unsigned room)
     shm_is_sound(c.store, c.now_usec, "afterwards");
 }
 
-static void observed_newcomers_lock_nobody_out(void)
+/* An observed newcomer to the bucket. */
+static guard_claim_t observed_newcomer(unsigned limit)
+{
+    guard_claim_t claim;
+
+    do {
+        claim = newcomer(limit);
+        claim.client.counted = GUARD_COUNTED_OBSERVED;
+        guard_client_seal(&claim.client, &c.store->table_secret, 0);
+    } while (!is_here(&claim));
+    return claim;
+}
+
+static void observed_newcomers_are_apart(void)
 {
     guard_claim_t claim[CLIENTS], observed, real;
 
-    begin("observed newcomers lock nobody out");
+    begin("observed newcomers are apart");
     fill(claim, CLIENTS, 1);
-    do {
-        observed = newcomer(2);
-        observed.client.counted = GUARD_COUNTED_OBSERVED;
-        guard_client_seal(&observed.client, &c.store->table_secret, 0);
-    } while (!is_here(&observed));
-    caller_fail(&c, &observed, 2);
-    real = newcomer(2);
-    is(caller_attempt(&c, &real, 1, "a:1", GUARD_RIGHT), GUARD_ADMIT,
-       "what is only observed counts for nobody else");
+    observed = observed_newcomer(1);
+    is(caller_fail(&c, &observed, 2), 2, "observed newcomers are not limited");
+    real = newcomer(1);
+    is(caller_peek(&c, &real, 1)->failures, 0, "and count for nobody else");
+    is(caller_attempt(&c, &real, 1, "a:1", GUARD_WRONG), GUARD_ADMIT,
+       "a real one is admitted");
+    is(caller_peek(&c, &real, 1)->phase, GUARD_PHASE_LOCKED, "and locked");
+    is(caller_attempt(&c, &observed, 1, "a:2", GUARD_WRONG), GUARD_ADMIT,
+       "which is nothing to the observed one");
+    is(caller_peek(&c, &real, 1)->phase, GUARD_PHASE_LOCKED,
+       "nor is the observed one's guess to it");
     shm_is_sound(c.store, c.now_usec, "afterwards");
 }
 
@@ -263,11 +297,7 @@ static void flood(void)
     locked = caller_ip(&c, "192.0.2.1", 1);
     caller_fail(&c, &locked, 1);
     for (unsigned i = 0; i < 20000; i++) {
-        char text[20];
-
-        snprintf(text, sizeof text, "11.%u.%u.%u", i >> 16, i >> 8 & 255,
-                 i & 255);
-        late = caller_ip(&c, text, 1);
+        late = caller_nth(&c, i, 1);
         caller_attempt(&c, &late, 1, "a:1", GUARD_WRONG);
     }
     is(caller_peek(&c, &locked, 1)->phase, GUARD_PHASE_LOCKED,
@@ -291,7 +321,7 @@ int main(void)
     for (unsigned room = 0; room <= 2; room++) {
         one_call_two_newcomers(room);
     }
-    observed_newcomers_lock_nobody_out();
+    observed_newcomers_are_apart();
     flood();
     shm_close();
     return tap_done();

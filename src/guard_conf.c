@@ -64,6 +64,9 @@ void *guard_conf_merge_server(apr_pool_t *pool, void *base_conf, void *add_conf)
 
     PICK(shm_path);
     PICK(shm_clients);
+    PICK(checks);
+    PICK(checks_count);
+    PICK(wait_usec);
     return out;
 }
 
@@ -340,8 +343,41 @@ static const char *set_store(cmd_parms *cmd, void *dir_conf, const char *args)
             return complain(cmd, *word, remedy);
         }
     }
-    *conf = line;
+    conf->shm_path = line.shm_path;
+    conf->shm_clients = line.shm_clients;
     return NULL;
+}
+
+static const char *set_checks(cmd_parms *cmd, void *dir_conf, const char *args)
+{
+    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const char *const *word = split(cmd, args);
+    guard_server_conf_t *conf =
+        ap_get_module_config(cmd->server->module_config, &auth_guard_module);
+    const char *first = word[0] ? word[0] : "";
+    const char *wait =
+        word[0] && word[1] ? guard_args_option(word[1], "wait") : NULL;
+    const char *remedy = NULL;
+
+    (void)dir_conf;
+    if (error) {
+        return error;
+    }
+    conf->wait_usec = 0;
+    conf->checks = GUARD_CHECKS_UNLIMITED;
+    if (ap_cstr_casecmp(first, "unlimited")) {
+        conf->checks = GUARD_CHECKS_LIMITED;
+        remedy = guard_args_checks(&conf->checks_count, first);
+    }
+    if (remedy) {
+        return complain(cmd, first, remedy);
+    }
+    if (word[1] && (!wait || word[2])) {
+        return complain(cmd, word[wait ? 2 : 1],
+                        "the only option is wait=T, once");
+    }
+    remedy = wait ? guard_args_wait(&conf->wait_usec, wait) : NULL;
+    return remedy ? complain(cmd, word[1], remedy) : NULL;
 }
 
 #define ANYWHERE (OR_AUTHCFG | RSRC_CONF)
@@ -360,6 +396,8 @@ const command_rec guard_conf_commands[] = {
                   "a name; what has the same name shares one count"),
     AP_INIT_TAKE1("AuthGuardResponse", set_response, NULL, ANYWHERE,
                   "401, 403, 404, 429 or drop"),
+    AP_INIT_RAW_ARGS("AuthGuardChecks", set_checks, NULL, RSRC_CONF,
+                     "N or unlimited, [wait=T]"),
     AP_INIT_RAW_ARGS("AuthGuardStore", set_store, NULL, RSRC_CONF,
                      "shm [file=PATH] [clients=N]"),
     AP_INIT_RAW_ARGS("AuthBasicProvider", guard_conf_face_basic, NULL,

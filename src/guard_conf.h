@@ -70,9 +70,16 @@ typedef struct guard_dir_conf_t {
 
 /** Per server; the store is the main server's. */
 typedef struct guard_server_conf_t {
-    const char *shm_path;   /* absolute; NULL until guard_conf_finish */
-    uint32_t shm_clients;   /* 0 until guard_conf_finish */
-    const char *host_scope; /* scope of the virtual host; post_config */
+    const char *shm_path; /* absolute; NULL until guard_conf_finish */
+    uint32_t shm_clients; /* 0 until guard_conf_finish */
+    enum {
+        GUARD_CHECKS_UNSET = 0,
+        GUARD_CHECKS_LIMITED,
+        GUARD_CHECKS_UNLIMITED
+    } checks;                      /* resolved by guard_conf_finish */
+    unsigned checks_count;         /* LIMITED: 1 to GUARD_CHECKS_MAX */
+    apr_interval_time_t wait_usec; /* 0 until guard_conf_finish */
+    const char *host_scope;        /* scope of the virtual host; post_config */
 } guard_server_conf_t;
 
 void *guard_conf_create_dir(apr_pool_t *pool, char *dir);
@@ -107,7 +114,8 @@ guard_response_e guard_conf_response(const guard_dir_conf_t *conf);
 
 /**
  * Check what only the whole configuration can tell, and complete it: names of
- * the virtual hosts' scopes, the store's file and size. Call in post_config.
+ * the virtual hosts' scopes, the store's file and size, the number of checks.
+ * Call in post_config.
  * @return OK, or HTTP_INTERNAL_SERVER_ERROR after logging why
  */
 int guard_conf_finish(apr_pool_t *pool, apr_pool_t *temp, server_rec *main);

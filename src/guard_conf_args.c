@@ -24,6 +24,9 @@ _Static_assert(GUARD_LOCKOUT_USEC_DEFAULT == 900 * 1000000LL, "15min");
 _Static_assert(GUARD_SHM_CLIENTS_MIN == 64, "64");
 _Static_assert(GUARD_SHM_CLIENTS_MAX == 16777216, "16777216");
 _Static_assert(GUARD_SCOPE_NAME_MAX == 64, "64");
+_Static_assert(GUARD_CHECKS_MAX == 10000, "10000");
+_Static_assert(GUARD_WAIT_USEC_MIN == 1000, "1ms");
+_Static_assert(GUARD_WAIT_USEC_MAX == 60 * 1000000LL, "60s");
 
 const char *guard_args_complain(apr_pool_t *pool, const char *directive,
                                 const char *word, const char *remedy)
@@ -284,4 +287,30 @@ const char *guard_args_option(const char *word, const char *name)
     return !apr_cstr_casecmpn(word, name, length) && word[length] == '='
                ? word + length + 1
                : NULL;
+}
+
+const char *guard_args_checks(unsigned *out, const char *word)
+{
+    uint64_t number;
+
+    if (!read_number(&number, word, 1, GUARD_CHECKS_MAX)) {
+        return "N must be 1 to 10000, or the word unlimited";
+    }
+    *out = (unsigned)number;
+    return NULL;
+}
+
+const char *guard_args_wait(apr_interval_time_t *out, const char *word)
+{
+    apr_interval_time_t wait_usec;
+    const char *remedy = guard_args_duration(&wait_usec, word);
+
+    if (remedy) {
+        return remedy;
+    }
+    if (wait_usec < GUARD_WAIT_USEC_MIN || wait_usec > GUARD_WAIT_USEC_MAX) {
+        return "the wait must be 1ms to 60s";
+    }
+    *out = wait_usec;
+    return NULL;
 }

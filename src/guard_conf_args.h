@@ -10,6 +10,7 @@
 #ifndef GUARD_CONF_ARGS_H
 #define GUARD_CONF_ARGS_H
 
+#include "guard_checks.h"
 #include "guard_policy.h"
 #include <apr_pools.h>
 
@@ -31,6 +32,7 @@ typedef struct guard_limit_t {
 #define GUARD_LOCKOUT_USEC_DEFAULT apr_time_from_sec(15 * 60)
 #define GUARD_LOCKOUT_MAX_USEC_DEFAULT apr_time_from_sec(3600)
 
+#define GUARD_WAIT_USEC_MIN apr_time_from_msec(1)
 #define GUARD_SCOPE_NAME_MAX 64
 #define GUARD_PREFIX_V4_MIN 8
 #define GUARD_PREFIX_V4_MAX 32
@@ -75,6 +77,12 @@ const char *guard_args_scope(const char *word);
 
 /** Read the size of the shared table. */
 const char *guard_args_clients(uint32_t *out, const char *word);
+
+/** Read how many checks there may be. */
+const char *guard_args_checks(unsigned *out, const char *word);
+
+/** Read how long a request may wait. */
+const char *guard_args_wait(apr_interval_time_t *out, const char *word);
 
 /** @return what follows "NAME=" if word begins with it (any case), or
  *  NULL. */

@@ -9,11 +9,13 @@
 #include "guard_conf.h"
 
 #include <ap_listen.h>
+#include <ap_mpm.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <util_cfgtree.h>
 #include <apr_hash.h>
 #include <apr_strings.h>
+#include <unistd.h>
 
 APLOG_USE_MODULE(auth_guard);
 
@@ -100,6 +102,38 @@ static int finish_store(apr_pool_t *pool, server_rec *main)
                  "for " GUARD_SHM_FILE_DEFAULT
                  ": set it, or name a file by AuthGuardStore shm file=PATH");
     return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* 4 per processor and at least 8, but never more than a quarter of the
+ * workers: three quarters are left for everybody else. */
+static unsigned default_checks(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    int daemons = 1, threads = 1;
+    long checks = processors > 2 ? 4 * processors : 8;
+    long share;
+
+    ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &daemons);
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    share = (long)daemons * (threads > 0 ? threads : 1) / 4;
+    if (checks > share) {
+        checks = share > 0 ? share : 1;
+    }
+    return checks < GUARD_CHECKS_MAX ? (unsigned)checks : GUARD_CHECKS_MAX;
+}
+
+static void finish_checks(server_rec *main)
+{
+    guard_server_conf_t *conf =
+        ap_get_module_config(main->module_config, &auth_guard_module);
+
+    if (!conf->wait_usec) {
+        conf->wait_usec = GUARD_WAIT_USEC_DEFAULT;
+    }
+    if (!conf->checks) {
+        conf->checks = GUARD_CHECKS_LIMITED;
+        conf->checks_count = default_checks();
+    }
 }
 
 /* What the directives of a section, and of those around it, come to. */
@@ -202,6 +236,7 @@ int guard_conf_finish(apr_pool_t *pool, apr_pool_t *temp, server_rec *main)
     if (finish_store(pool, main) != OK) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    finish_checks(main);
     /* httpd reads its configuration twice at start: warn in one pass. */
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;

@@ -40,8 +40,8 @@
 #include "guard_policy_inside.h"
 
 #define LEVEL_MAX UINT8_MAX
-/* The longest wait, rounded up, and a second for the rounding of its end. */
-#define WAIT_SEC_MAX (apr_time_sec(GUARD_WAIT_USEC) + 2)
+/* The longest wait, and the roundings of its end. */
+#define WAIT_SEC_MAX (apr_time_sec(GUARD_WAIT_USEC_MAX) + 2)
 
 /* What the window's failures paid for: gone with it, or to be paid anew. */
 static void close_slots(guard_record_t *record)

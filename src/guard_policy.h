@@ -25,7 +25,8 @@
 #define GUARD_PROVEN_SEC 600 /* a right guess stays proven */
 #define GUARD_REPEAT_SEC 5   /* a rejected one is answered unverified */
 #define GUARD_WAITERS_MAX 32 /* requests of one client waiting for a place */
-#define GUARD_WAIT_USEC apr_time_from_sec(2) /* the longest wait */
+#define GUARD_WAIT_USEC_DEFAULT apr_time_from_sec(2)
+#define GUARD_WAIT_USEC_MAX apr_time_from_sec(60)
 #define GUARD_BUSY_PROVEN_MAX                                                  \
     8 /* busy refusals, then proven ones queue too                             \
        */

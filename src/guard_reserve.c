@@ -139,13 +139,15 @@ static void log_lockouts(guard_attempt_t *a, const guard_claim_t *claims,
 /* One request's waiting: for a place, a verdict, or the store's lock. */
 typedef struct patience_t {
     uint64_t start_usec;
+    apr_interval_time_t wait_usec;
     apr_interval_time_t pause_usec;
     int holds_thread; /* counted among the child's waiting threads */
 } patience_t;
 
-static patience_t begin_patience(void)
+static patience_t begin_patience(const guard_attempt_t *a)
 {
     patience_t patience = {.start_usec = guard_store_clock(),
+                           .wait_usec = a->store->wait_usec,
                            .pause_usec = PAUSE_USEC_MIN};
 
     return patience;
@@ -156,8 +158,8 @@ static int wait_more(patience_t *patience)
 {
     patience->holds_thread =
         patience->holds_thread || guard_server_wait_begin();
-    if (!patience->holds_thread ||
-        guard_store_clock() - patience->start_usec >= GUARD_WAIT_USEC) {
+    if (!patience->holds_thread || guard_store_clock() - patience->start_usec >=
+                                       (uint64_t)patience->wait_usec) {
         return 0;
     }
     apr_sleep(patience->pause_usec);
@@ -172,40 +174,75 @@ static void end_patience(const patience_t *patience)
     }
 }
 
+static void give_check_back(guard_attempt_t *a)
+{
+    if (a->check == GUARD_CHECK_TAKEN) {
+        guard_server_check_end();
+    }
+    a->check = GUARD_CHECK_NONE;
+    a->ticket.no_check = guard_server_check_is_limited();
+}
+
+/* The store would admit, if only the server had a check to spare.
+ * @return 1 if it has now */
+static int take_check(guard_attempt_t *a)
+{
+    if (!a->report.lacks_check) {
+        return 0;
+    }
+    a->check = guard_server_check_begin();
+    a->ticket.no_check = a->check == GUARD_CHECK_NONE;
+    return !a->ticket.no_check;
+}
+
 /*
- * Reserve, and wait as long as that may last. A thread that may not wait, and
- * one that observes, takes the answer as it stands. A lock that was not to be
- * had in time (its holder lost the processor) is asked for again.
+ * Ask the store until it has decided. What is waited for, a place, a verdict,
+ * a check, or a lock whose holder has lost the processor, is not held
+ * meanwhile. A thread that may not wait, and one that observes, takes the
+ * answer as it stands.
  */
-static void reserve(guard_attempt_t *a)
+static apr_status_t ask_store(guard_attempt_t *a, patience_t *patience)
 {
     guard_patience_e last =
         guard_reserve_observes(a) ? GUARD_LAST_TRY : GUARD_MAY_WAIT;
-    patience_t patience = begin_patience();
     apr_status_t rv;
 
     for (;;) {
         rv = a->store->ops->reserve(a->store, guard_store_clock(), a->claims,
                                     a->claim_count, &a->guess, last, &a->ticket,
                                     &a->report);
-        if (rv == APR_SUCCESS && a->report.verdict != GUARD_WAIT) {
-            break;
+        if (rv == APR_SUCCESS && take_check(a)) {
+            continue;
         }
-        if (rv != APR_SUCCESS && rv != APR_TIMEUP) {
-            break;
+        if (rv == APR_SUCCESS ? a->report.verdict != GUARD_WAIT
+                              : rv != APR_TIMEUP) {
+            return rv;
         }
-        if (!wait_more(&patience)) {
+        give_check_back(a);
+        if (!wait_more(patience)) {
             if (last == GUARD_LAST_TRY) {
-                break;
+                return rv;
             }
             last = GUARD_LAST_TRY;
         }
     }
+}
+
+static void reserve(guard_attempt_t *a)
+{
+    patience_t patience = begin_patience(a);
+    apr_status_t rv;
+
+    give_check_back(a);
+    rv = ask_store(a, &patience);
     end_patience(&patience);
     guard_log_store(a->r, rv);
     if (rv != APR_SUCCESS) {
         memset(&a->report, 0, sizeof(a->report));
         a->report.verdict = GUARD_OVERLOAD;
+    }
+    if (a->report.verdict != GUARD_ADMIT || a->report.is_proven) {
+        give_check_back(a);
     }
 }
 
@@ -262,9 +299,14 @@ guard_verdict_e guard_reserve_begin(guard_attempt_t *a)
 
 guard_verdict_e guard_reserve_peek(guard_attempt_t *a)
 {
-    apr_status_t rv = a->store->ops->peek(
-        a->store, guard_store_clock(), a->claims, a->claim_count, &a->report);
+    patience_t patience = begin_patience(a);
+    apr_status_t rv;
 
+    do {
+        rv = a->store->ops->peek(a->store, guard_store_clock(), a->claims,
+                                 a->claim_count, &a->report);
+    } while (rv == APR_TIMEUP && wait_more(&patience));
+    end_patience(&patience);
     guard_log_store(a->r, rv);
     if (rv != APR_SUCCESS || a->report.verdict != GUARD_LOCKED) {
         return GUARD_ADMIT;
@@ -286,9 +328,15 @@ void guard_reserve_settle(guard_attempt_t *a, guard_outcome_e outcome)
         [GUARD_ABANDONED] = {GUARD_STATE_OK, GUARD_COUNT_ABANDONED,
                              GUARD_VISIT_VOID},
     };
-    apr_status_t rv = a->store->ops->settle(a->store, guard_store_clock(),
-                                            &a->ticket, outcome, &a->report);
+    patience_t patience = begin_patience(a);
+    apr_status_t rv;
 
+    give_check_back(a);
+    do {
+        rv = a->store->ops->settle(a->store, guard_store_clock(), &a->ticket,
+                                   outcome, &a->report);
+    } while (rv == APR_TIMEUP && wait_more(&patience));
+    end_patience(&patience);
     guard_log_store(a->r, rv);
     a->store->ops->tally(a->store, TOLD[outcome].counter);
     a->visit->ended = TOLD[outcome].ended;

@@ -13,6 +13,7 @@
 #include "guard_conf.h"
 #include "guard_credentials.h"
 #include "guard_log.h"
+#include "guard_server.h"
 #include "guard_store.h"
 
 /** Everything about one guess, while it lasts. Lives on the stack. */
@@ -29,6 +30,7 @@ typedef struct guard_attempt_t {
     guard_guess_t guess;
     guard_ticket_t ticket;
     guard_report_t report;
+    guard_check_e check; /* the server's place for this check */
     guard_visit_t *visit;
 } guard_attempt_t;
 

@@ -8,6 +8,7 @@
  * it would release the parent's lock), and the guess key never leaves memory.
  */
 #include "guard_server.h"
+#include "guard_checks.h"
 #include "guard_log.h"
 #include "guard_scope.h"
 
@@ -15,6 +16,8 @@
 #include <ap_mpm.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <http_main.h>
+#include <unixd.h>
 
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -38,6 +41,8 @@ typedef struct flags_t {
 
 static guard_store_t *open_store; /* [fork] */
 static flags_t *flags;            /* [fork] shared by all children */
+static int checks_id = -1;        /* [fork] -1: unlimited */
+static int checks_short;          /* [parent] resize has to go on */
 static _Atomic int waiting;       /* threads of this child */
 static int waiting_max = 1;       /* [child_init] */
 
@@ -54,6 +59,29 @@ int guard_server_again(guard_once_e what)
            atomic_load_explicit(&flags->said[what], memory_order_relaxed) &&
            atomic_exchange(&flags->said[what], 0);
 }
+
+int guard_server_check_is_limited(void) { return checks_id >= 0; }
+
+/* Where the kernel will not count, the limits of the clients still hold. */
+guard_check_e guard_server_check_begin(void)
+{
+    apr_status_t rv =
+        checks_id < 0 ? APR_ENOTIMPL : guard_checks_take(checks_id);
+
+    if (rv == APR_SUCCESS) {
+        return GUARD_CHECK_TAKEN;
+    }
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        return GUARD_CHECK_NONE;
+    }
+    if (checks_id >= 0 && guard_server_once(GUARD_ONCE_CHECKS)) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, ap_server_conf,
+                     "AG0212: checks: AuthGuardChecks can't be counted");
+    }
+    return GUARD_CHECK_UNCOUNTED;
+}
+
+void guard_server_check_end(void) { guard_checks_give(checks_id); }
 
 int guard_server_wait_begin(void)
 {
@@ -177,6 +205,47 @@ static int open_or_keep(retained_t *retained, server_rec *main_server)
     return open_anew(retained, main_server, &guess_secret);
 }
 
+/* The semaphore outlives gracefuls: the children of before still hold places
+ * in it. It goes with the server. */
+static apr_status_t remove_checks(void *data)
+{
+    (void)data;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING) {
+        guard_checks_remove(checks_id);
+    }
+    return APR_SUCCESS;
+}
+
+static void resize_checks(server_rec *main_server)
+{
+    apr_status_t rv =
+        guard_checks_resize(checks_id, conf_of(main_server)->checks_count);
+
+    checks_short = APR_STATUS_IS_EAGAIN(rv);
+    if (rv != APR_SUCCESS && !checks_short) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server,
+                     "AG0212: checks: AuthGuardChecks can't be set");
+    }
+}
+
+static void open_checks(apr_pool_t *pconf, const char *path,
+                        server_rec *main_server)
+{
+    apr_status_t rv = guard_checks_open(
+        &checks_id, path, ap_unixd_config.user_id, ap_unixd_config.group_id);
+
+    if (rv != APR_SUCCESS) {
+        checks_id = -1;
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server,
+                     "AG0212: checks: no semaphore for AuthGuardChecks; the "
+                     "number of checks is not limited");
+        return;
+    }
+    apr_pool_cleanup_register(pconf, main_server, remove_checks,
+                              apr_pool_cleanup_null);
+    resize_checks(main_server);
+}
+
 int guard_server_pre_config(apr_pool_t *pconf, apr_pool_t *plog,
                             apr_pool_t *ptemp)
 {
@@ -184,6 +253,7 @@ int guard_server_pre_config(apr_pool_t *pconf, apr_pool_t *plog,
     (void)plog;
     (void)ptemp;
     open_store = NULL;
+    checks_id = -1;
     return OK;
 }
 
@@ -213,7 +283,15 @@ int guard_server_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     if (!retained) {
         retained = ap_retained_data_create(RETAINED_KEY, sizeof(*retained));
     }
-    return open_or_keep(retained, main_server);
+    status = open_or_keep(retained, main_server);
+    if (status != OK) {
+        return status;
+    }
+    open_store->wait_usec = conf_of(main_server)->wait_usec;
+    if (conf_of(main_server)->checks == GUARD_CHECKS_LIMITED) {
+        open_checks(pconf, retained->path, main_server);
+    }
+    return OK;
 }
 
 void guard_server_child_init(apr_pool_t *pchild, server_rec *main_server)
@@ -241,6 +319,9 @@ int guard_server_monitor(apr_pool_t *pool, server_rec *main_server)
     (void)pool;
     if (open_store) {
         guard_store_shm_grow_back(open_store, &options);
+    }
+    if (checks_short) {
+        resize_checks(main_server);
     }
     return DECLINED;
 }

@@ -16,6 +16,7 @@ typedef enum {
     GUARD_ONCE_PROXY,      /* AG0105 */
     GUARD_ONCE_STORE_DOWN, /* AG0207, till it is well again */
     GUARD_ONCE_OVERFLOW,   /* AG0211 */
+    GUARD_ONCE_CHECKS,     /* AG0212 */
     GUARD_ONCE_MAX
 } guard_once_e;
 
@@ -42,6 +43,20 @@ int guard_server_once(guard_once_e what);
 
 /** Let it be said again. @return 1 if it had been said, else 0. */
 int guard_server_again(guard_once_e what);
+
+/** What guard_server_check_begin says. */
+typedef enum {
+    GUARD_CHECK_NONE = 0, /* AuthGuardChecks are all at work */
+    GUARD_CHECK_TAKEN,    /* guard_server_check_end() must follow */
+    GUARD_CHECK_UNCOUNTED /* unlimited, or not to be counted here */
+} guard_check_e;
+
+/** @return 1 if AuthGuardChecks limits this server, else 0. */
+int guard_server_check_is_limited(void);
+
+/** Ask to let this server verify one more unproven guess; never waits. */
+guard_check_e guard_server_check_begin(void);
+void guard_server_check_end(void);
 
 /**
  * Ask to let this thread wait. At most a quarter of the child's threads do,

@@ -63,6 +63,8 @@ typedef struct guard_standing_t {
 typedef struct guard_report_t {
     guard_verdict_e verdict;
     unsigned decisive; /* index of the claim that decided the verdict */
+    int lacks_check;   /* 1: WAIT or OVERLOAD for ticket->no_check alone */
+    int is_proven;     /* 1: admitted without a place anywhere */
     guard_standing_t standing[GUARD_CLAIMS_MAX];
 } guard_report_t;
 
@@ -79,6 +81,8 @@ typedef enum {
  */
 typedef struct guard_ticket_t {
     guard_ticket_e state;
+    int no_check; /* by the caller: 1: the server verifies enough already; only
+                     a proven guess may be admitted */
     unsigned claim_count;
     guard_guess_t guess;
     guard_claim_t claim[GUARD_CLAIMS_MAX];
@@ -191,8 +195,9 @@ typedef struct guard_store_ops_t {
 /** Every store's memory begins with this. */
 struct guard_store_t {
     const guard_store_ops_t *ops;
-    guard_secret_t table_secret; /* [fork] names clients */
-    guard_secret_t guess_secret; /* [fork] names guesses; never written */
+    guard_secret_t table_secret;   /* [fork] names clients */
+    guard_secret_t guess_secret;   /* [fork] names guesses; never written */
+    apr_interval_time_t wait_usec; /* [fork] the longest that callers wait */
 };
 
 /** CLOCK_BOOTTIME in microseconds: goes on in suspend, is never set. */

@@ -80,13 +80,14 @@ static void lock_over(guard_claim_view_t *views, const guard_claim_t *claims,
 
 /* No place: join those who wait for one, unless there are enough of them. */
 static guard_verdict_e queue(guard_claim_view_t *views, unsigned count,
-                             uint64_t table_usec, guard_ticket_t *ticket)
+                             uint64_t table_usec, apr_interval_time_t wait_usec,
+                             guard_ticket_t *ticket)
 {
     for (unsigned i = 0; i < count; i++) {
         if (views[i].row != GUARD_ROW_FULL || ticket->waiting[i]) {
             continue;
         }
-        if (!guard_policy_wait(&views[i].record, table_usec, GUARD_WAIT_USEC)) {
+        if (!guard_policy_wait(&views[i].record, table_usec, wait_usec)) {
             return GUARD_BUSY;
         }
         ticket->waiting[i] = 1;
@@ -135,43 +136,67 @@ static void stop_waiting(guard_claim_view_t *views, unsigned count,
     }
 }
 
-/* The verdict of the strictest row, and what it does to the records. */
-static guard_verdict_e decide(guard_claim_view_t *views,
+/* What the rows come to; changes no record. */
+static guard_verdict_e judge(const guard_claim_view_t *views, unsigned count,
+                             guard_row_e strictest, int may_wait,
+                             const guard_ticket_t *ticket,
+                             guard_report_t *report)
+{
+    switch (strictest) {
+    case GUARD_ROW_LOCKED:
+    case GUARD_ROW_OVER:
+        return GUARD_LOCKED;
+    case GUARD_ROW_REPEATED:
+        return GUARD_REPEAT;
+    case GUARD_ROW_CHECKING:
+        if (may_wait) {
+            return GUARD_WAIT;
+        }
+        break; /* it has waited in vain: verifies under the same place */
+    default:
+        break;
+    }
+    if (any(views, count, GUARD_ROW_FULL)) {
+        return may_wait ? GUARD_WAIT : GUARD_BUSY;
+    }
+    report->is_proven = any(views, count, GUARD_ROW_PROVEN);
+    if (ticket->no_check && !report->is_proven) {
+        report->lacks_check = 1;
+        return may_wait ? GUARD_WAIT : GUARD_OVERLOAD;
+    }
+    return GUARD_ADMIT;
+}
+
+/* The verdict, and what it does to the records. */
+static guard_verdict_e decide(guard_store_t *store, guard_claim_view_t *views,
                               const guard_claim_t *claims, unsigned count,
                               uint64_t table_usec, guard_patience_e patience,
                               guard_ticket_t *ticket, guard_report_t *report)
 {
     guard_row_e row = GUARD_ROW_FREE;
-    guard_verdict_e verdict = GUARD_ADMIT;
+    guard_verdict_e verdict;
 
     for (unsigned i = 0; i < count; i++) {
         row = guard_policy_strictest(row, views[i].row);
     }
-    if (row == GUARD_ROW_LOCKED || row == GUARD_ROW_OVER) {
+    verdict =
+        judge(views, count, row, patience == GUARD_MAY_WAIT, ticket, report);
+    if (verdict == GUARD_WAIT && row == GUARD_ROW_FULL) {
+        verdict = queue(views, count, table_usec, store->wait_usec, ticket);
+    }
+    if (verdict == GUARD_LOCKED) {
         lock_over(views, claims, count, table_usec, report);
         row = GUARD_ROW_LOCKED;
-        verdict = GUARD_LOCKED;
-    } else if (row == GUARD_ROW_REPEATED) {
-        verdict = GUARD_REPEAT;
-    } else if (row == GUARD_ROW_CHECKING && patience == GUARD_MAY_WAIT) {
-        report->decisive = decisive(views, count, row);
-        return GUARD_WAIT;
-    } else if (any(views, count, GUARD_ROW_FULL)) {
-        row = GUARD_ROW_FULL;
-        verdict = patience == GUARD_MAY_WAIT
-                      ? queue(views, count, table_usec, ticket)
-                      : GUARD_BUSY;
-    }
-    report->decisive = decisive(views, count, row);
-    if (verdict == GUARD_WAIT) {
-        return verdict;
-    }
-    stop_waiting(views, count, ticket);
-    if (verdict == GUARD_BUSY) {
+    } else if (verdict == GUARD_BUSY) {
         refuse_busy(views, claims, count, table_usec);
+        row = GUARD_ROW_FULL;
     } else if (verdict == GUARD_ADMIT) {
         admit(views, claims, count, table_usec, ticket);
     }
+    if (verdict != GUARD_WAIT) {
+        stop_waiting(views, count, ticket);
+    }
+    report->decisive = decisive(views, count, row);
     return verdict;
 }
 
@@ -197,8 +222,8 @@ static apr_status_t shm_reserve(guard_store_t *store, uint64_t now_usec,
         views[i].row = guard_policy_judge(&views[i].record, &claims[i].policy,
                                           guess, table_usec);
     }
-    report->verdict =
-        decide(views, claims, count, table_usec, patience, ticket, report);
+    report->verdict = decide(store, views, claims, count, table_usec, patience,
+                             ticket, report);
     for (unsigned i = 0; i < count; i++) {
         guard_shm_claim_save_locked(table, &claims[i].client, &views[i]);
         guard_shm_claim_tell(&report->standing[i], &views[i], &claims[i].policy,
@@ -311,6 +336,7 @@ apr_status_t guard_store_shm_open(guard_store_t **store,
         return rv;
     }
     shm->base.ops = &SHM_OPS;
+    shm->base.wait_usec = GUARD_WAIT_USEC_DEFAULT;
     shm->base.table_secret = shm->file.shape.table_secret;
     if (options->guess_secret) {
         shm->base.guess_secret = *options->guess_secret;

@@ -1,0 +1,110 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_checks.c owns the semaphore behind AuthGuardChecks. It knows nothing
+ * of guesses, clients or configuration.
+ *
+ * Two semaphores make a set: the places that are free, and how many there are
+ * in all. Invariant: both change in one semop(2) when the number of places
+ * changes, and taking and giving touch the first alone, with SEM_UNDO.
+ */
+#include "guard_checks.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/sem.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FREE, TOTAL, SET_SIZE };
+
+/* The caller of semctl(2) has to declare it. */
+union semun {
+    int val;
+    struct semid_ds *buf;
+    unsigned short *array;
+};
+
+/* Another program's set may have the key by chance, or by malice: only one
+ * that this user has made, and that looks like ours, is ours. */
+static int is_ours(int id)
+{
+    struct semid_ds info;
+    union semun argument = {.buf = &info};
+
+    return semctl(id, 0, IPC_STAT, argument) == 0 &&
+           info.sem_perm.cuid == geteuid() && info.sem_nsems == SET_SIZE;
+}
+
+static key_t key_of(const struct stat *file)
+{
+    uint64_t mixed = ((uint64_t)file->st_dev << 32 ^ (uint64_t)file->st_ino) *
+                     0x9E3779B97F4A7C15u;
+    key_t key = (key_t)(mixed >> 33);
+
+    return key == IPC_PRIVATE ? 1 : key;
+}
+
+apr_status_t guard_checks_open(int *id, const char *path, uid_t uid, gid_t gid)
+{
+    struct stat file;
+    struct semid_ds info;
+    union semun argument = {.buf = &info};
+
+    if (stat(path, &file)) {
+        return errno;
+    }
+    *id = semget(key_of(&file), SET_SIZE, IPC_CREAT | 0600);
+    if (*id < 0 || !is_ours(*id)) {
+        *id = semget(IPC_PRIVATE, SET_SIZE, IPC_CREAT | 0600);
+    }
+    if (*id < 0 || semctl(*id, 0, IPC_STAT, argument)) {
+        return errno;
+    }
+    info.sem_perm.uid = uid;
+    info.sem_perm.gid = gid;
+    return semctl(*id, 0, IPC_SET, argument) ? errno : APR_SUCCESS;
+}
+
+static apr_status_t change(int id, struct sembuf *change, size_t count)
+{
+    int rv;
+
+    do {
+        rv = semop(id, change, count);
+    } while (rv < 0 && errno == EINTR);
+    return rv < 0 ? errno : APR_SUCCESS;
+}
+
+apr_status_t guard_checks_resize(int id, unsigned places)
+{
+    int total = semctl(id, TOTAL, GETVAL);
+    apr_status_t rv = total < 0 ? errno : APR_SUCCESS;
+
+    while (rv == APR_SUCCESS && total != (int)places) {
+        short step = total < (int)places ? (short)((int)places - total) : -1;
+        struct sembuf both[] = {{FREE, step, IPC_NOWAIT},
+                                {TOTAL, step, IPC_NOWAIT}};
+
+        rv = change(id, both, 2);
+        total += step;
+    }
+    return rv;
+}
+
+apr_status_t guard_checks_take(int id)
+{
+    struct sembuf take = {FREE, -1, IPC_NOWAIT | SEM_UNDO};
+
+    return change(id, &take, 1);
+}
+
+void guard_checks_give(int id)
+{
+    struct sembuf give = {FREE, 1, SEM_UNDO};
+
+    change(id, &give, 1);
+}
+
+void guard_checks_remove(int id) { semctl(id, 0, IPC_RMID); }

@@ -59,13 +59,20 @@ static int verify(request_rec *r, int settled)
 }
 
 /* mod_auth_digest looks at the nonce last: stale means a right password. */
-static int is_stale(const request_rec *r)
+static int is_stale(const guard_attempt_t *a)
 {
-    const char *challenge = apr_table_get(
-        r->err_headers_out, r->proxyreq == PROXYREQ_PROXY ? "Proxy-Authenticate"
-                                                          : "WWW-Authenticate");
+    const char *challenge =
+        apr_table_get(a->r->err_headers_out, a->r->proxyreq == PROXYREQ_PROXY
+                                                 ? "Proxy-Authenticate"
+                                                 : "WWW-Authenticate");
 
-    return challenge && strstr(challenge, "stale=true");
+    if (!challenge || a->credentials.scheme != GUARD_SCHEME_DIGEST ||
+        strncasecmp(challenge, "Digest ", 7)) {
+        return 0;
+    }
+    return !strcasecmp(
+        guard_credentials_parameter(a->r->pool, challenge + 7, "stale"),
+        "true");
 }
 
 /*
@@ -93,7 +100,7 @@ static guard_outcome_e judge(const guard_attempt_t *a, int status)
     case HTTP_UNAUTHORIZED:
     case HTTP_PROXY_AUTHENTICATION_REQUIRED:
         /* No user: nobody took these credentials for his. */
-        return a->r->user && !is_stale(a->r) ? GUARD_WRONG : GUARD_ABANDONED;
+        return a->r->user && !is_stale(a) ? GUARD_WRONG : GUARD_ABANDONED;
     default:
         return GUARD_ABANDONED; /* our side's fault, not the client's */
     }
@@ -106,9 +113,8 @@ static int answer_unauthorized(guard_attempt_t *a, int status)
     guard_view_t *view = &a->visit->view;
 
     if (status == HTTP_UNAUTHORIZED && view->answer == GUARD_ANSWER_NONE) {
-        view->answer = a->r->user && !is_stale(a->r)
-                           ? GUARD_ANSWER_WRONG
-                           : GUARD_ANSWER_NO_CREDENTIALS;
+        view->answer = a->r->user && !is_stale(a) ? GUARD_ANSWER_WRONG
+                                                  : GUARD_ANSWER_NO_CREDENTIALS;
     }
     if (guard_reserve_observes(a)) {
         guard_reply_describe(view, guard_conf_response(a->conf));
@@ -128,10 +134,18 @@ static int pass_on(guard_attempt_t *a, int settled)
     return status;
 }
 
+static int is_form(const char *auth_type)
+{
+    return !strcasecmp(auth_type, "form");
+}
+
+/* A form is refused with 401, so that its login page stays reachable. */
 static int refuse(guard_attempt_t *a)
 {
-    int status =
-        guard_reply_refuse(a->r, &a->visit->view, guard_conf_response(a->conf));
+    guard_response_e response = is_form(ap_auth_type(a->r))
+                                    ? GUARD_RESPONSE_401
+                                    : guard_conf_response(a->conf);
+    int status = guard_reply_refuse(a->r, &a->visit->view, response);
 
     guard_vars_export(a->r, &a->visit->view);
     return status;
@@ -171,24 +185,35 @@ static int check_visitor(guard_attempt_t *a)
 static int is_guess(const guard_attempt_t *a, const char *auth_type)
 {
     return (a->credentials.scheme == GUARD_SCHEME_BASIC &&
-            strcasecmp(auth_type, "form")) ||
+            !is_form(auth_type)) ||
            (a->credentials.scheme == GUARD_SCHEME_DIGEST &&
             !strcasecmp(auth_type, "Digest"));
 }
 
-/* This scope has dealt with these credentials in this chain: the same end,
- * and nothing is charged again. */
-static int revisit(guard_attempt_t *a, guard_visit_t *visit)
+/* This scope has passed or failed these credentials in this chain: the same
+ * end, and nothing is charged again. */
+static int revisit(guard_attempt_t *a)
 {
-    guard_chain_request(a->r)->visit = visit;
-    a->visit = visit;
-    if (visit->ended != GUARD_VISIT_FAILED || guard_reserve_observes(a)) {
+    guard_view_t *view = &a->visit->view;
+
+    if (a->visit->ended == GUARD_VISIT_PASSED || guard_reserve_observes(a)) {
         return pass_on(a, 1);
     }
-    if (visit->view.state == GUARD_STATE_FAILED) {
-        visit->view.answer = GUARD_ANSWER_WRONG;
+    if (view->state == GUARD_STATE_FAILED) {
+        view->answer = GUARD_ANSWER_WRONG;
     }
     return refuse(a);
+}
+
+/* The credentials were right in a directory above, in this chain: no guess,
+ * but a lockout here is one. */
+static int pass_below(guard_attempt_t *a)
+{
+    guard_reserve_claim(a, 1);
+    if (guard_reserve_peek(a) != GUARD_ADMIT && !guard_reserve_observes(a)) {
+        return refuse(a);
+    }
+    return pass_on(a, 1);
 }
 
 /* Our directives came from a .htaccess into a scope that is the server's. */
@@ -197,38 +222,60 @@ static int is_intruded(const guard_dir_conf_t *conf)
     return conf->scope_name && conf->htaccess_directive;
 }
 
+/* Under what the chain remembers this try. A form's credentials are not in
+ * the header, whatever that says. */
+static const char *credentials_key(const char *header, const char *auth_type)
+{
+    if (is_form(auth_type)) {
+        return "\n(form)";
+    }
+    return header ? header : "";
+}
+
+/*
+ * The header that httpd will check. AuthBasicFake puts another one there once
+ * the request has passed, for a server behind this one; what anybody else put
+ * there is a guess like any other.
+ */
+static const char *header_to_check(guard_attempt_t *a, const char *host,
+                                   int *was_right_above)
+{
+    const char *sent = guard_chain_credentials(a->r);
+    const char *now = guard_chain_header(a->r);
+    int is_replaced = now && (!sent || strcmp(now, sent));
+
+    *was_right_above = guard_chain_passed_above(a->r, host, a->subject.scope,
+                                                is_replaced ? NULL : sent);
+    return is_replaced && !*was_right_above ? now : sent;
+}
+
 static int check_guarded(guard_attempt_t *a, const char *auth_type)
 {
-    const char *header = guard_chain_credentials(a->r);
     const char *host = guard_scope_host(a->r, a->conf);
+    int was_right_above;
+    const char *header = header_to_check(a, host, &was_right_above);
     guard_credentials_t credentials =
         guard_credentials_parse(a->r->pool, header);
-    guard_visit_t *visit;
 
     guard_reserve_present(a, &credentials);
-    header = header ? header : "";
-    visit = guard_chain_find(a->r, a->subject.scope, header);
-    if (visit) {
-        return revisit(a, visit);
+    a->visit = guard_chain_visit(a->r, host, a->subject.scope,
+                                 credentials_key(header, auth_type));
+    if (a->visit->ended == GUARD_VISIT_PASSED ||
+        a->visit->ended == GUARD_VISIT_FAILED) {
+        return revisit(a);
     }
-    a->visit = guard_chain_add(a->r, host, a->subject.scope, header);
     guard_reserve_show(a, GUARD_STATE_OK, GUARD_ANSWER_NONE);
     if (guard_reserve_is_exempt(a)) {
-        if (is_guess(a, auth_type)) {
-            a->store->ops->tally(a->store, GUARD_COUNT_EXEMPT);
-        }
+        guard_reserve_tally_exempt(a, is_guess(a, auth_type));
         return pass_on(a, 1);
     }
-    if (!strcasecmp(auth_type, "form")) {
+    if (is_form(auth_type)) {
         return pass_on(a, 0); /* the provider will reserve */
     }
     if (!is_guess(a, auth_type)) {
         return check_visitor(a);
     }
-    if (guard_chain_passed_above(a->r, host, a->subject.scope, header)) {
-        return pass_on(a, 1);
-    }
-    return check_guess(a);
+    return was_right_above ? pass_below(a) : check_guess(a);
 }
 
 int guard_attempt_check_authn(request_rec *r)

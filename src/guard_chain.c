@@ -50,25 +50,28 @@ static chain_t *chain_of(request_rec *r)
     return (chain_t *)guard_chain_request(first_of(r));
 }
 
+const char *guard_chain_header(request_rec *r)
+{
+    return apr_table_get(r->headers_in, r->proxyreq == PROXYREQ_PROXY
+                                            ? "Proxy-Authorization"
+                                            : "Authorization");
+}
+
 const char *guard_chain_credentials(request_rec *r)
 {
     chain_t *chain = chain_of(r);
 
     if (!chain->looked) {
-        const char *header = r->proxyreq == PROXYREQ_PROXY
-                                 ? "Proxy-Authorization"
-                                 : "Authorization";
-
-        chain->credentials = apr_table_get(r->headers_in, header);
+        chain->credentials = guard_chain_header(r);
         chain->looked = 1;
     }
     return chain->credentials;
 }
 
-guard_visit_t *guard_chain_find(request_rec *r, const char *scope,
-                                const char *credentials)
+static guard_visit_t *find(const chain_t *chain, const char *scope,
+                           const char *credentials)
 {
-    guard_visit_t *visit = chain_of(r)->visits;
+    guard_visit_t *visit = chain->visits;
 
     while (visit && (strcmp(visit->scope, scope) ||
                      strcmp(visit->credentials, credentials))) {
@@ -92,7 +95,7 @@ int guard_chain_passed_above(request_rec *r, const char *host,
 
     for (; visit; visit = visit->next) {
         if (visit->ended == GUARD_VISIT_PASSED &&
-            !strcmp(visit->credentials, credentials) &&
+            (!credentials || !strcmp(visit->credentials, credentials)) &&
             reaches_over(visit, host, scope)) {
             return 1;
         }
@@ -100,17 +103,21 @@ int guard_chain_passed_above(request_rec *r, const char *host,
     return 0;
 }
 
-guard_visit_t *guard_chain_add(request_rec *r, const char *host,
-                               const char *scope, const char *credentials)
+guard_visit_t *guard_chain_visit(request_rec *r, const char *host,
+                                 const char *scope, const char *credentials)
 {
     chain_t *chain = chain_of(r);
-    guard_visit_t *visit = apr_pcalloc(first_of(r)->pool, sizeof(*visit));
+    guard_visit_t *visit = find(chain, scope, credentials);
+    apr_pool_t *pool = first_of(r)->pool;
 
-    visit->scope = apr_pstrdup(first_of(r)->pool, scope);
-    visit->host = host;
-    visit->credentials = credentials;
-    visit->next = chain->visits;
-    chain->visits = visit;
+    if (!visit) {
+        visit = apr_pcalloc(pool, sizeof(*visit));
+        visit->scope = apr_pstrdup(pool, scope);
+        visit->host = host;
+        visit->credentials = apr_pstrdup(pool, credentials);
+        visit->next = chain->visits;
+        chain->visits = visit;
+    }
     if (!r->main) {
         chain->main_line = visit;
     }

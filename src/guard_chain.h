@@ -49,7 +49,7 @@ typedef enum {
     GUARD_VISIT_NEW = 0,
     GUARD_VISIT_PASSED,
     GUARD_VISIT_FAILED, /* wrong, or refused: the view tells */
-    GUARD_VISIT_VOID    /* nothing was charged */
+    GUARD_VISIT_VOID    /* nothing was learnt: the next one is a guess anew */
 } guard_visit_e;
 
 /** One scope, visited with one set of credentials. */
@@ -80,18 +80,19 @@ guard_request_t *guard_chain_request(request_rec *r);
  *  mod_auth_basic may have put another there since (AuthBasicFake). */
 const char *guard_chain_credentials(request_rec *r);
 
-/** @return the visit of that scope with these credentials, or NULL. */
-guard_visit_t *guard_chain_find(request_rec *r, const char *scope,
-                                const char *credentials);
+/** @return what the request carries there now; NULL for nothing. */
+const char *guard_chain_header(request_rec *r);
 
-/** @return 1 if these credentials passed, in this chain, in a scope that
- *  reaches over this one (a directory above it on the same host), else 0. */
+/** @return 1 if these credentials passed, in this chain, in this scope or one
+ *  that reaches over it (a directory above it on the same host), else 0.
+ *  credentials NULL: any that were presented. */
 int guard_chain_passed_above(request_rec *r, const char *host,
                              const char *scope, const char *credentials);
 
-/** Begin a visit and make it r's. */
-guard_visit_t *guard_chain_add(request_rec *r, const char *host,
-                               const char *scope, const char *credentials);
+/** Find the visit of that scope with these credentials, or begin one, and make
+ *  it r's. Only one that has passed or failed speaks for a later try. */
+guard_visit_t *guard_chain_visit(request_rec *r, const char *host,
+                                 const char *scope, const char *credentials);
 
 /**
  * The view of the request that r belongs to: its own if it has one, else the

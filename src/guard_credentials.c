@@ -11,6 +11,7 @@
 
 #include <httpd.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include <string.h>
@@ -47,44 +48,89 @@ static void split_basic(apr_pool_t *pool, const char *token,
     }
 }
 
-/* One parameter of a Digest header: name=token or name="quoted". */
-static const char *digest_parameter(apr_pool_t *pool, const char *text,
-                                    const char *wanted)
-{
-    while (*text) {
-        const char *name, *value;
-        apr_size_t name_length;
-        char *copy, *to;
+/* One parameter of a Digest header or challenge, where it stands. */
+typedef struct parameter_t {
+    const char *name;
+    apr_size_t name_length;
+    const char *value; /* behind the quote, if there is one */
+    apr_size_t value_length;
+    int is_quoted;
+} parameter_t;
 
-        text += strspn(text, " \t,");
-        name = text;
-        name_length = strcspn(text, "= \t,");
-        text += name_length;
-        text += strspn(text, " \t");
-        if (*text != '=') {
-            continue;
-        }
+/* The length of a value: to its closing quote, or to the end of the token. A
+ * backslash takes the next byte along. */
+static apr_size_t value_length(const char *value, int is_quoted)
+{
+    apr_size_t length = 0;
+
+    while (value[length] &&
+           (is_quoted ? value[length] != '"'
+                      : value[length] != ',' && !apr_isspace(value[length]))) {
+        length +=
+            is_quoted && value[length] == '\\' && value[length + 1] ? 2 : 1;
+    }
+    return length;
+}
+
+static const char *skip_space(const char *text)
+{
+    while (apr_isspace(*text)) {
         text++;
-        text += strspn(text, " \t");
-        if (*text != '"') {
-            value = text;
-            text += strcspn(text, " \t,");
-            copy = apr_pstrmemdup(pool, value, (apr_size_t)(text - value));
-        } else {
-            to = copy = apr_palloc(pool, strlen(text) + 1);
-            for (text++; *text && *text != '"'; text++) {
-                text += *text == '\\' && text[1];
-                *to++ = *text;
-            }
-            *to = '\0';
-            text += *text == '"';
-        }
-        if (name_length == strlen(wanted) &&
-            !strncasecmp(name, wanted, name_length)) {
-            return copy;
+    }
+    return text;
+}
+
+/* Read one parameter. What follows its value up to the comma is passed over.
+ * @return where the next one begins */
+static const char *read_parameter(const char *text, parameter_t *parameter)
+{
+    memset(parameter, 0, sizeof(*parameter));
+    parameter->name = text = skip_space(text);
+    while (*text && *text != '=' && *text != ',' && !apr_isspace(*text)) {
+        text++;
+    }
+    parameter->name_length = (apr_size_t)(text - parameter->name);
+    text = skip_space(text);
+    parameter->value = text;
+    if (*text == '=') {
+        text = skip_space(text + 1);
+        parameter->is_quoted = *text == '"';
+        parameter->value = text += parameter->is_quoted;
+        parameter->value_length = value_length(text, parameter->is_quoted);
+        text += parameter->value_length;
+    }
+    while (*text && *text != ',') {
+        text++;
+    }
+    return *text ? text + 1 : text;
+}
+
+static const char *copy_value(apr_pool_t *pool, const parameter_t *parameter)
+{
+    char *copy = apr_palloc(pool, parameter->value_length + 1), *to = copy;
+    const char *from = parameter->value, *end = from + parameter->value_length;
+
+    while (from < end) {
+        from += parameter->is_quoted && *from == '\\' && from + 1 < end;
+        *to++ = *from++;
+    }
+    *to = '\0';
+    return copy;
+}
+
+const char *guard_credentials_parameter(apr_pool_t *pool, const char *text,
+                                        const char *name)
+{
+    parameter_t parameter, last = {.value = ""};
+
+    while (*text) {
+        text = read_parameter(text, &parameter);
+        if (parameter.name_length == strlen(name) &&
+            !strncasecmp(parameter.name, name, parameter.name_length)) {
+            last = parameter;
         }
     }
-    return "";
+    return copy_value(pool, &last);
 }
 
 guard_credentials_t guard_credentials_parse(apr_pool_t *pool,
@@ -107,8 +153,8 @@ guard_credentials_t guard_credentials_parse(apr_pool_t *pool,
     }
     if (credentials.scheme == GUARD_SCHEME_DIGEST) {
         credentials.password = NULL;
-        credentials.user = digest_parameter(pool, rest, "username");
-        credentials.nonce = digest_parameter(pool, rest, "nonce");
+        credentials.user = guard_credentials_parameter(pool, rest, "username");
+        credentials.nonce = guard_credentials_parameter(pool, rest, "nonce");
     }
     return credentials;
 }

@@ -35,6 +35,15 @@ typedef struct guard_credentials_t {
 guard_credentials_t guard_credentials_parse(apr_pool_t *pool,
                                             const char *header);
 
+/**
+ * Read one parameter out of what follows the scheme in a Digest header or
+ * challenge (RFC 7616). Where a name is repeated the last one counts, as for
+ * mod_auth_digest: who is asked for must be who is checked.
+ * @return the value with its quotes undone; "" if there is none
+ */
+const char *guard_credentials_parameter(apr_pool_t *pool, const char *text,
+                                        const char *name);
+
 /** The guess that these credentials make in that realm. */
 guard_guess_t guard_credentials_guess(const guard_credentials_t *credentials,
                                       const guard_secret_t *secret,

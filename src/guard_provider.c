@@ -92,12 +92,16 @@ static authn_status check_in_provider(guard_attempt_t *a, const char *user,
     guard_reserve_present(a, &credentials);
     a->visit = request->visit;
     if (!a->visit) {
-        a->visit = guard_chain_add(a->r, guard_scope_host(a->r, a->conf),
-                                   a->subject.scope, "");
+        a->visit = guard_chain_visit(a->r, guard_scope_host(a->r, a->conf),
+                                     a->subject.scope, "\n(provider)");
         guard_reserve_show(a, GUARD_STATE_OK, GUARD_ANSWER_NONE);
     }
     guard_reserve_claim(a, 1);
-    if (!a->claim_count || guard_reserve_is_exempt(a)) {
+    if (guard_reserve_is_exempt(a)) {
+        guard_reserve_tally_exempt(a, 1);
+        return delegate(a->r, user, password);
+    }
+    if (!a->claim_count) {
         return delegate(a->r, user, password);
     }
     if (guard_reserve_begin(a) != GUARD_ADMIT) {

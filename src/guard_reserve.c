@@ -118,6 +118,13 @@ int guard_reserve_is_exempt(guard_attempt_t *a)
     return 1;
 }
 
+void guard_reserve_tally_exempt(guard_attempt_t *a, int is_attempt)
+{
+    if (is_attempt) {
+        a->store->ops->tally(a->store, GUARD_COUNT_EXEMPT);
+    }
+}
+
 static void log_lockouts(guard_attempt_t *a, const guard_claim_t *claims,
                          unsigned count)
 {

@@ -56,6 +56,9 @@ void guard_reserve_claim(guard_attempt_t *a, int with_user);
  */
 int guard_reserve_is_exempt(guard_attempt_t *a);
 
+/** Count an exempt attempt, if it is one: if it presents a guess. */
+void guard_reserve_tally_exempt(guard_attempt_t *a, int is_attempt);
+
 /** Copy what the store reported last into the visit's view. */
 void guard_reserve_show(guard_attempt_t *a, guard_state_e state,
                         guard_answer_e answer);

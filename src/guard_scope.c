@@ -9,8 +9,11 @@
 #include "guard_scope.h"
 
 #include <apr_strings.h>
+#include <http_core.h>
 
 #include <string.h>
+
+#define SECTION_DEPTH_MAX 16 /* sections inside sections */
 
 /* By the name of their source file, as modules are told apart in httpd. */
 static const char *const AUTHENTICATION[] = {"mod_auth_", "mod_authn",
@@ -42,15 +45,37 @@ void guard_scope_init(apr_pool_t *pool)
     scope_modules = (const module *const *)(void *)found->elts;
 }
 
-/* Whether that very file has a directive of one of those modules. */
-static int makes_scope(const struct htaccess_result *file)
+static int makes_scope(const ap_conf_vector_t *vector, int depth);
+
+static int any_makes_scope(const apr_array_header_t *sections, int depth)
 {
-    for (const module *const *m = scope_modules; file->htaccess && *m; m++) {
-        if (ap_get_module_config(file->htaccess, *m)) {
+    for (int i = 0; sections && i < sections->nelts; i++) {
+        if (makes_scope(APR_ARRAY_IDX(sections, i, ap_conf_vector_t *),
+                        depth)) {
             return 1;
         }
     }
     return 0;
+}
+
+/* Whether that very file has a directive of one of those modules, be it in a
+ * <Files> or an <If>, which have vectors of their own. Too deep to look is
+ * taken for yes: a scope of its own harms nobody else. */
+static int makes_scope(const ap_conf_vector_t *vector, int depth)
+{
+    const core_dir_config *core;
+
+    if (!vector || depth == SECTION_DEPTH_MAX) {
+        return vector != NULL;
+    }
+    for (const module *const *m = scope_modules; *m; m++) {
+        if (ap_get_module_config(vector, *m)) {
+            return 1;
+        }
+    }
+    core = ap_get_core_module_config(vector);
+    return core && (any_makes_scope(core->sec_file, depth + 1) ||
+                    any_makes_scope(core->sec_if, depth + 1));
 }
 
 /* r->htaccess is a cache: subrequests leave files there that are not on this
@@ -85,7 +110,7 @@ const char *guard_scope_of(const request_rec *r, const guard_dir_conf_t *conf)
         apr_size_t length = strlen(file->dir);
 
         if (length > deepest_length && is_on_the_way(r, file->dir, length) &&
-            makes_scope(file)) {
+            makes_scope(file->htaccess, 0)) {
             deepest = file->dir;
             deepest_length = length;
         }

@@ -235,7 +235,8 @@ const char *guard_args_limit(guard_limit_t *out, const char *const *word,
     if (remedy) {
         return remedy;
     }
-    *out = (guard_limit_t){.state = GUARD_LIMIT_SET, .policy = policy};
+    *out = (guard_limit_t){
+        .state = GUARD_LIMIT_SET, .policy = policy, .place = place};
     return NULL;
 }
 

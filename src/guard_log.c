@@ -54,7 +54,7 @@ void guard_log_lockout(request_rec *r, const guard_log_subject_t *subject,
     char realm[GUARD_LOG_VALUE_MAX + 1], user[GUARD_LOG_VALUE_MAX + 1];
     char net[GUARD_CIDR_TEXT_MAX] = "-", until[TIMESTAMP_MAX];
 
-    if (client->bits) {
+    if (client->bits && !standing->overflow) {
         guard_cidr_format(net, &client->addr, client->bits);
     }
     ap_log_error(
@@ -64,9 +64,10 @@ void guard_log_lockout(request_rec *r, const guard_log_subject_t *subject,
         " level=%u until=%s origin=%s scope=%s realm=%s user=%s",
         subject->observed ? "AG0104: would lock out" : "AG0101: lockout",
         guard_log_encode(address, subject->client), net,
-        guard_kind_name(client->kind), standing->failures, standing->limit,
-        seconds(claim->policy.window_usec), seconds(standing->remaining_usec),
-        standing->level,
+        guard_kind_name(standing->overflow ? GUARD_KIND_OVERFLOW
+                                           : (guard_kind_e)client->kind),
+        standing->failures, standing->limit, seconds(claim->policy.window_usec),
+        seconds(standing->remaining_usec), standing->level,
         timestamp(until, apr_time_now() + standing->remaining_usec),
         subject->origin == GUARD_ORIGIN_HTACCESS ? "htaccess" : "server",
         guard_log_encode(scope, subject->scope),

@@ -84,7 +84,7 @@ typedef struct guard_record_t {
     uint16_t forgiven;         /* failures forgiven in this window */
     uint16_t scope;            /* index of the scope's name, 0: unknown */
     uint16_t waiters_until;    /* seconds, low bits: then waiters is void */
-    uint8_t kind;              /* guard_kind_e; bit 7: observed */
+    uint8_t kind;              /* guard_kind_e, and GUARD_RECORD_... */
     uint8_t bits;
     uint8_t phase;
     uint8_t level; /* lockouts in a row */
@@ -96,7 +96,10 @@ typedef struct guard_record_t {
 _Static_assert(sizeof(guard_slot_t) == 12, "six slots fill a record");
 _Static_assert(sizeof(guard_record_t) == 128, "two cache lines");
 
+/* What stands in guard_record_t.kind beside the kind. */
 #define GUARD_RECORD_OBSERVED 0x80
+#define GUARD_RECORD_TENANT 0x40 /* its limit came from a .htaccess */
+#define GUARD_RECORD_KIND 0x0f
 
 /** The rows of the reserve table: what the client's state says of a guess. */
 typedef enum {

@@ -65,7 +65,7 @@ static const char *phase_fault(const guard_record_t *record, unsigned charged,
 
 const char *guard_policy_fault(const guard_record_t *record, uint64_t now_usec)
 {
-    unsigned kind = record->kind & (unsigned)~GUARD_RECORD_OBSERVED;
+    unsigned kind = record->kind & GUARD_RECORD_KIND;
     unsigned charged = 0;
 
     if (!record->id || kind < GUARD_KIND_IP || kind > GUARD_KIND_OVERFLOW) {

@@ -65,7 +65,7 @@ static void forgive(guard_record_t *record, const guard_policy_t *policy,
                     const guard_guess_t *guess)
 {
     uint32_t user = USER_BITS(guess);
-    unsigned kind = record->kind & (unsigned)~GUARD_RECORD_OBSERVED;
+    unsigned kind = record->kind & GUARD_RECORD_KIND;
 
     if (kind != GUARD_KIND_IP && kind != GUARD_KIND_LOGIN) {
         return; /* other people's failures are among them */

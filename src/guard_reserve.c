@@ -69,6 +69,7 @@ static void claim(guard_attempt_t *a, guard_kind_e kind, uint64_t scope,
     to->client.kind = (uint8_t)kind;
     to->client.counted = guard_reserve_observes(a) ? GUARD_COUNTED_OBSERVED
                                                    : GUARD_COUNTED_FOR_REAL;
+    to->client.tenant = (uint8_t)guard_conf_is_tenants(a->conf, kind);
     to->client.scope = scope;
     to->client.scope_name = a->subject.scope;
     guard_client_seal(&to->client, &a->store->table_secret, user);

@@ -87,7 +87,7 @@ typedef struct guard_ticket_t {
     guard_guess_t guess;
     guard_claim_t claim[GUARD_CLAIMS_MAX];
     guard_hold_e hold[GUARD_CLAIMS_MAX];
-    uint8_t overflow[GUARD_CLAIMS_MAX]; /* held in the overflow record */
+    uint8_t overflow[GUARD_CLAIMS_MAX]; /* held in an overflow record: which */
     uint8_t waiting[GUARD_CLAIMS_MAX];  /* counted as waiter there */
     char token[16];                     /* for stores across a network */
 } guard_ticket_t;

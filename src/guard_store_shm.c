@@ -64,13 +64,12 @@ static int any(const guard_claim_view_t *views, unsigned count, guard_row_e row)
 }
 
 /* The limit was lowered below what has failed already. */
-static void lock_over(guard_claim_view_t *views, const guard_claim_t *claims,
-                      unsigned count, uint64_t table_usec,
-                      guard_report_t *report)
+static void lock_over(guard_claim_view_t *views, unsigned count,
+                      uint64_t table_usec, guard_report_t *report)
 {
     for (unsigned i = 0; i < count; i++) {
         if (views[i].row == GUARD_ROW_OVER) {
-            guard_policy_lock(&views[i].record, &claims[i].policy, table_usec);
+            guard_policy_lock(&views[i].record, views[i].policy, table_usec);
             views[i].row = GUARD_ROW_LOCKED;
             views[i].changed = 1;
             report->standing[i].event = GUARD_EVENT_LOCKOUT;
@@ -97,12 +96,12 @@ static guard_verdict_e queue(guard_claim_view_t *views, unsigned count,
     return GUARD_WAIT;
 }
 
-static void refuse_busy(guard_claim_view_t *views, const guard_claim_t *claims,
-                        unsigned count, uint64_t table_usec)
+static void refuse_busy(guard_claim_view_t *views, unsigned count,
+                        uint64_t table_usec)
 {
     for (unsigned i = 0; i < count; i++) {
         if (views[i].row == GUARD_ROW_FULL) {
-            guard_policy_busy(&views[i].record, &claims[i].policy, table_usec);
+            guard_policy_busy(&views[i].record, views[i].policy, table_usec);
             views[i].changed = 1;
         }
     }
@@ -113,10 +112,12 @@ static void admit(guard_claim_view_t *views, const guard_claim_t *claims,
 {
     for (unsigned i = 0; i < count; i++) {
         ticket->hold[i] =
-            guard_policy_take(&views[i].record, &claims[i].policy, views[i].row,
+            guard_policy_take(&views[i].record, views[i].policy, views[i].row,
                               &ticket->guess, table_usec);
         ticket->claim[i] = claims[i];
-        ticket->overflow[i] = views[i].place.index == GUARD_SHM_OVERFLOW;
+        ticket->overflow[i] = guard_shm_is_overflow(views[i].place.index)
+                                  ? (uint8_t)views[i].place.index
+                                  : 0;
         views[i].changed |= views[i].row != GUARD_ROW_PROVEN;
     }
     ticket->claim_count = count;
@@ -185,10 +186,10 @@ static guard_verdict_e decide(guard_store_t *store, guard_claim_view_t *views,
         verdict = queue(views, count, table_usec, store->wait_usec, ticket);
     }
     if (verdict == GUARD_LOCKED) {
-        lock_over(views, claims, count, table_usec, report);
+        lock_over(views, count, table_usec, report);
         row = GUARD_ROW_LOCKED;
     } else if (verdict == GUARD_BUSY) {
-        refuse_busy(views, claims, count, table_usec);
+        refuse_busy(views, count, table_usec);
         row = GUARD_ROW_FULL;
     } else if (verdict == GUARD_ADMIT) {
         admit(views, claims, count, table_usec, ticket);
@@ -219,15 +220,14 @@ static apr_status_t shm_reserve(guard_store_t *store, uint64_t now_usec,
     ticket->guess = *guess;
     guard_shm_claim_load_locked(table, claims, count, table_usec, views);
     for (unsigned i = 0; i < count; i++) {
-        views[i].row = guard_policy_judge(&views[i].record, &claims[i].policy,
+        views[i].row = guard_policy_judge(&views[i].record, views[i].policy,
                                           guess, table_usec);
     }
     report->verdict = decide(store, views, claims, count, table_usec, patience,
                              ticket, report);
     for (unsigned i = 0; i < count; i++) {
         guard_shm_claim_save_locked(table, &claims[i].client, &views[i]);
-        guard_shm_claim_tell(&report->standing[i], &views[i], &claims[i].policy,
-                             table_usec);
+        guard_shm_claim_tell(&report->standing[i], &views[i], table_usec);
     }
     guard_shm_claim_unlock(table, &stripes);
     guard_shm_clock_beat(table, table_usec);
@@ -254,16 +254,15 @@ static apr_status_t shm_settle(guard_store_t *store, uint64_t now_usec,
     }
     memset(report, 0, sizeof(*report));
     for (unsigned i = 0; i < ticket->claim_count; i++) {
-        const guard_policy_t *policy = &ticket->claim[i].policy;
         guard_claim_view_t view;
 
         guard_shm_claim_load_held_locked(table, ticket, i, table_usec, &view);
         report->standing[i].event =
-            guard_policy_settle(&view.record, policy, ticket->hold[i],
+            guard_policy_settle(&view.record, view.policy, ticket->hold[i],
                                 &ticket->guess, outcome, table_usec);
         view.changed = 1;
         guard_shm_claim_save_locked(table, &ticket->claim[i].client, &view);
-        guard_shm_claim_tell(&report->standing[i], &view, policy, table_usec);
+        guard_shm_claim_tell(&report->standing[i], &view, table_usec);
     }
     ticket->state = GUARD_TICKET_CLOSED;
     guard_shm_claim_unlock(table, &stripes);
@@ -294,8 +293,7 @@ static apr_status_t shm_peek(guard_store_t *store, uint64_t now_usec,
         if (views[i].row == GUARD_ROW_LOCKED) {
             report->verdict = GUARD_LOCKED;
         }
-        guard_shm_claim_tell(&report->standing[i], &views[i], &claims[i].policy,
-                             table_usec);
+        guard_shm_claim_tell(&report->standing[i], &views[i], table_usec);
     }
     guard_shm_claim_unlock(table, &stripes);
     if (report->verdict == GUARD_LOCKED) {

@@ -73,6 +73,9 @@ static void begin_record(guard_record_t *record, const guard_client_t *client,
     if (client->counted == GUARD_COUNTED_OBSERVED && !overflow) {
         record->kind |= GUARD_RECORD_OBSERVED;
     }
+    if (client->tenant) {
+        record->kind |= GUARD_RECORD_TENANT;
+    }
     if (!overflow) {
         record->addr = client->addr;
         record->bits = client->bits;
@@ -84,8 +87,23 @@ static void begin_record(guard_record_t *record, const guard_client_t *client,
 static int is_unkept(const guard_claim_view_t *view,
                      const guard_client_t *client)
 {
-    return view->place.index == GUARD_SHM_OVERFLOW &&
+    return guard_shm_is_overflow(view->place.index) &&
            client->counted == GUARD_COUNTED_OBSERVED;
+}
+
+/* Tenants share an overflow record, so none of them may set its limit. */
+static const guard_policy_t TENANT_OVERFLOW_POLICY = {
+    .limit = 5,
+    .window_usec = apr_time_from_sec(600),
+    .lockout_usec = apr_time_from_sec(900),
+    .lockout_max_usec = apr_time_from_sec(3600)};
+
+static const guard_policy_t *policy_for(const guard_claim_view_t *view,
+                                        const guard_claim_t *claim)
+{
+    return view->place.index == GUARD_SHM_TENANT_OVERFLOW
+               ? &TENANT_OVERFLOW_POLICY
+               : &claim->policy;
 }
 
 /* Entries of that bucket which other claims of the call have already. */
@@ -117,16 +135,17 @@ void guard_shm_claim_load_locked(guard_shm_table_t *table,
 
         if (!view->placed) {
             view->place = guard_shm_table_room_locked(
-                table, claims[i].client.id,
+                table, claims[i].client.id, claims[i].client.tenant,
                 promised(views, count, view->place.bucket), table_usec);
             view->placed = 1;
         }
+        view->policy = policy_for(view, &claims[i]);
         if (view->place.found && !is_unkept(view, &claims[i].client)) {
             guard_shm_table_read_locked(table, &view->place, &view->record);
             guard_policy_refresh(&view->record, table_usec);
         } else {
             begin_record(&view->record, &claims[i].client,
-                         view->place.index == GUARD_SHM_OVERFLOW);
+                         guard_shm_is_overflow(view->place.index));
         }
     }
 }
@@ -147,7 +166,7 @@ void guard_shm_claim_save_locked(guard_shm_table_t *table,
         }
         return;
     }
-    if (view->place.index == GUARD_SHM_OVERFLOW) {
+    if (guard_shm_is_overflow(view->place.index)) {
         guard_shm_table_tally(table, GUARD_COUNT_OVERFLOW);
     } else if (!view->record.scope) {
         view->record.scope =
@@ -157,16 +176,15 @@ void guard_shm_claim_save_locked(guard_shm_table_t *table,
 }
 
 void guard_shm_claim_tell(guard_standing_t *standing,
-                          const guard_claim_view_t *view,
-                          const guard_policy_t *policy, uint64_t table_usec)
+                          const guard_claim_view_t *view, uint64_t table_usec)
 {
     const guard_record_t *record = &view->record;
 
     standing->phase = record->phase;
     standing->failures = record->failures;
-    standing->limit = policy->limit;
+    standing->limit = view->policy->limit;
     standing->level = record->level;
-    standing->overflow = view->place.index == GUARD_SHM_OVERFLOW;
+    standing->overflow = guard_shm_is_overflow(view->place.index) ? 1 : 0;
     standing->remaining_usec = 0;
     if (record->phase == GUARD_PHASE_LOCKED) {
         standing->remaining_usec =
@@ -181,7 +199,7 @@ void guard_shm_claim_load_held_locked(guard_shm_table_t *table,
 {
     guard_shm_place_t overflow = {
         .bucket = guard_shm_table_bucket_of(table, ticket->claim[i].client.id),
-        .index = GUARD_SHM_OVERFLOW,
+        .index = ticket->overflow[i],
         .found = 1};
 
     if (ticket->overflow[i] &&
@@ -189,6 +207,7 @@ void guard_shm_claim_load_held_locked(guard_shm_table_t *table,
         guard_shm_table_read_locked(table, &overflow, &view->record);
         if (view->record.id) {
             view->place = overflow;
+            view->policy = policy_for(view, &ticket->claim[i]);
             view->changed = 0;
             guard_policy_refresh(&view->record, table_usec);
             return;

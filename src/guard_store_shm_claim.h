@@ -12,8 +12,9 @@
 /** A claim's record while its stripe is locked. */
 typedef struct guard_claim_view_t {
     guard_shm_place_t place;
-    int placed;            /* place is its own, found or promised */
-    guard_record_t record; /* a copy, refreshed */
+    int placed;                   /* place is its own, found or promised */
+    guard_record_t record;        /* a copy, refreshed */
+    const guard_policy_t *policy; /* the claim's, but not in every overflow */
     guard_row_e row;
     int changed;
 } guard_claim_view_t;
@@ -52,7 +53,6 @@ void guard_shm_claim_save_locked(guard_shm_table_t *table,
 
 /** Report where the claim stands. */
 void guard_shm_claim_tell(guard_standing_t *standing,
-                          const guard_claim_view_t *view,
-                          const guard_policy_t *policy, uint64_t table_usec);
+                          const guard_claim_view_t *view, uint64_t table_usec);
 
 #endif

@@ -40,7 +40,7 @@ static const char *entry_fault(const guard_shm_table_t *table, uint64_t index,
     guard_shm_place_t place = place_at(index);
     const guard_record_t *record = record_at(table, index);
     uint32_t tag = table->bucket[place.bucket].tag[place.index];
-    int overflow = place.index == GUARD_SHM_OVERFLOW;
+    int overflow = guard_shm_is_overflow(place.index);
 
     if (!record->id) {
         return tag || memcmp(record, &blank, sizeof(blank))
@@ -48,7 +48,7 @@ static const char *entry_fault(const guard_shm_table_t *table, uint64_t index,
                    : NULL;
     }
     if (overflow !=
-        ((record->kind & ~GUARD_RECORD_OBSERVED) == GUARD_KIND_OVERFLOW)) {
+        ((record->kind & GUARD_RECORD_KIND) == GUARD_KIND_OVERFLOW)) {
         return "an overflow record is not in its place";
     }
     if (tag != guard_shm_table_tag_of(record->id) ||
@@ -84,7 +84,10 @@ unsigned guard_shm_mend_drop_damaged(guard_shm_table_t *table)
 static void merge_overflow(guard_shm_table_t *to, uint32_t bucket,
                            const guard_record_t *record)
 {
-    guard_shm_place_t place = {.bucket = bucket, .index = GUARD_SHM_OVERFLOW};
+    guard_shm_place_t place = {.bucket = bucket,
+                               .index = record->kind & GUARD_RECORD_TENANT
+                                            ? GUARD_SHM_TENANT_OVERFLOW
+                                            : GUARD_SHM_OVERFLOW};
     guard_record_t there, merged = *record;
 
     guard_shm_table_read_locked(to, &place, &there);
@@ -94,7 +97,8 @@ static void merge_overflow(guard_shm_table_t *to, uint32_t bucket,
         return;
     }
     merged.id = GUARD_SHM_OVERFLOW_ID;
-    merged.kind = GUARD_KIND_OVERFLOW;
+    merged.kind =
+        (uint8_t)(GUARD_KIND_OVERFLOW | (record->kind & GUARD_RECORD_TENANT));
     merged.bits = 0;
     memset(&merged.addr, 0, sizeof(merged.addr));
     guard_shm_table_write_locked(to, &place, &merged);
@@ -118,8 +122,9 @@ static void carry(const guard_shm_table_t *from, guard_shm_table_t *to,
             &record);
         return;
     }
-    place = guard_shm_table_room_locked(to, record.id, 0, table_usec);
-    if (place.index == GUARD_SHM_OVERFLOW) {
+    place = guard_shm_table_room_locked(
+        to, record.id, (record.kind & GUARD_RECORD_TENANT) != 0, 0, table_usec);
+    if (guard_shm_is_overflow(place.index)) {
         merge_overflow(to, place.bucket, &record);
         return;
     }

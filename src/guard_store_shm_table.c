@@ -188,12 +188,31 @@ guard_shm_place_t guard_shm_table_find_locked(const guard_shm_table_t *table,
     return place;
 }
 
-/* The entry to take from its owner: one whose time is over, else the one
- * nearest to that. GUARD_SHM_OVERFLOW: all are locked or in flight. */
-static uint32_t victim_locked(const guard_shm_bucket_t *bucket, uint32_t avoid,
-                              uint64_t now_usec, int *evicts)
+/* How a newcomer may look for room. */
+typedef struct search_t {
+    uint32_t avoid;
+    int tenants_only; /* only a tenant's entry may make room */
+    uint64_t now_usec;
+} search_t;
+
+static int is_tenants(const guard_record_t *record)
 {
-    uint32_t victim = GUARD_SHM_OVERFLOW;
+    return record->kind & GUARD_RECORD_TENANT ? 1 : 0;
+}
+
+static int may_take(const guard_shm_bucket_t *bucket, uint32_t index,
+                    const search_t *search)
+{
+    return !(search->avoid & (1u << index)) &&
+           (!search->tenants_only || is_tenants(&bucket->record[index]));
+}
+
+/* The entry to take from its owner: one whose time is over, else the one
+ * nearest to that. @return its index, or -1 if all are locked or in flight. */
+static int victim_locked(const guard_shm_bucket_t *bucket,
+                         const search_t *search, int *evicts)
+{
+    int victim = -1;
     uint64_t soonest_usec = UINT64_MAX;
 
     *evicts = 0;
@@ -201,40 +220,59 @@ static uint32_t victim_locked(const guard_shm_bucket_t *bucket, uint32_t avoid,
         guard_record_t record = bucket->record[i];
         uint64_t at_usec;
 
-        if (avoid & (1u << i)) {
+        if (!may_take(bucket, i, search)) {
             continue;
         }
-        guard_policy_refresh(&record, now_usec);
+        guard_policy_refresh(&record, search->now_usec);
         if (guard_policy_is_blank(&record)) {
             *evicts = 0;
-            return i;
+            return (int)i;
         }
         at_usec = guard_policy_forgotten_at(&record);
         if (guard_policy_is_evictable(&record) && at_usec < soonest_usec) {
             soonest_usec = at_usec;
-            victim = i;
+            victim = (int)i;
             *evicts = 1;
         }
     }
     return victim;
 }
 
+static uint32_t count_tenants_locked(const guard_shm_bucket_t *bucket)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < GUARD_SHM_BUCKET_CLIENTS; i++) {
+        count += bucket->tag[i] && is_tenants(&bucket->record[i]);
+    }
+    return count;
+}
+
 guard_shm_place_t guard_shm_table_room_locked(const guard_shm_table_t *table,
-                                              uint64_t id, uint32_t avoid,
-                                              uint64_t now_usec)
+                                              uint64_t id, int tenant,
+                                              uint32_t avoid, uint64_t now_usec)
 {
     guard_shm_place_t place = {.bucket = guard_shm_table_bucket_of(table, id)};
     const guard_shm_bucket_t *bucket = &table->bucket[place.bucket];
+    search_t search = {.avoid = avoid, .now_usec = now_usec};
+    int victim;
 
-    for (uint32_t i = 0; i < GUARD_SHM_BUCKET_CLIENTS; i++) {
-        if (!bucket->tag[i] && !(avoid & (1u << i))) {
+    search.tenants_only =
+        tenant && count_tenants_locked(bucket) >= GUARD_SHM_TENANT_CLIENTS;
+    for (uint32_t i = 0; !search.tenants_only && i < GUARD_SHM_BUCKET_CLIENTS;
+         i++) {
+        if (!bucket->tag[i] && may_take(bucket, i, &search)) {
             place.index = i;
             return place;
         }
     }
-    place.index = victim_locked(bucket, avoid, now_usec, &place.evicts);
-    place.found =
-        place.index == GUARD_SHM_OVERFLOW && bucket->tag[GUARD_SHM_OVERFLOW];
+    victim = victim_locked(bucket, &search, &place.evicts);
+    if (victim >= 0) {
+        place.index = (uint32_t)victim;
+        return place;
+    }
+    place.index = tenant ? GUARD_SHM_TENANT_OVERFLOW : GUARD_SHM_OVERFLOW;
+    place.found = bucket->tag[place.index] != 0;
     return place;
 }
 

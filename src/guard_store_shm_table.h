@@ -7,9 +7,13 @@
  *              scopes: names for people                          512 KiB
  *              buckets: 32 tags of 4 bytes, 32 records of 128 bytes
  *
- * A client's id chooses its bucket and its tag. A bucket holds 31 clients;
- * the 32nd record is the overflow record, the shared budget of all clients
- * that found no room. Locks are striped over the buckets.
+ * A client's id chooses its bucket and its tag. A bucket holds 30 clients.
+ * The last two records are overflow records, shared budgets of the clients
+ * that found no room: one for clients whose limit is the server's, and one
+ * for those whose limit came from a .htaccess. The latter get half of a
+ * bucket at most, for their author is free to lock out as many clients as he
+ * likes, and a locked one is never evicted. Locks are striped over the
+ * buckets.
  *
  * Private to guard_store_shm*.c and its tests.
  */
@@ -25,9 +29,11 @@
 #define GUARD_SHM_VERSION 1
 #define GUARD_SHM_STRIPES 256
 #define GUARD_SHM_SCOPES 2048
-#define GUARD_SHM_BUCKET_CLIENTS 31
-#define GUARD_SHM_OVERFLOW GUARD_SHM_BUCKET_CLIENTS /* its index */
-#define GUARD_SHM_BUCKET_RECORDS (GUARD_SHM_BUCKET_CLIENTS + 1)
+#define GUARD_SHM_BUCKET_CLIENTS 30
+#define GUARD_SHM_TENANT_CLIENTS 15                 /* of them, at most */
+#define GUARD_SHM_OVERFLOW GUARD_SHM_BUCKET_CLIENTS /* their indexes */
+#define GUARD_SHM_TENANT_OVERFLOW (GUARD_SHM_OVERFLOW + 1)
+#define GUARD_SHM_BUCKET_RECORDS (GUARD_SHM_TENANT_OVERFLOW + 1)
 #define GUARD_SHM_LOCK_USEC 100000 /* then APR_TIMEUP */
 
 /** What never changes in a file's life; checksum covers all before it. */
@@ -122,6 +128,12 @@ uint32_t guard_shm_table_stripe_of(uint32_t bucket);
 /** @return the tag of an id: never 0, which means "free". */
 uint32_t guard_shm_table_tag_of(uint64_t id);
 
+/** @return 1 if that entry of a bucket is an overflow record, else 0. */
+static inline int guard_shm_is_overflow(uint32_t index)
+{
+    return index >= GUARD_SHM_BUCKET_CLIENTS;
+}
+
 /** @return the bucket of a client. */
 uint32_t guard_shm_table_bucket_of(const guard_shm_table_t *table, uint64_t id);
 
@@ -141,11 +153,14 @@ guard_shm_place_t guard_shm_table_find_locked(const guard_shm_table_t *table,
 
 /**
  * Find room for a newcomer: a free entry, else one whose time is over, else
- * the unlocked one nearest to being forgotten, else the overflow record.
+ * the unlocked one nearest to being forgotten, else the overflow record. A
+ * tenant's client that finds GUARD_SHM_TENANT_CLIENTS of its like there can
+ * only take the place of one of those.
  * @param avoid bit i: entry i is promised to somebody else
  */
 guard_shm_place_t guard_shm_table_room_locked(const guard_shm_table_t *table,
-                                              uint64_t id, uint32_t avoid,
+                                              uint64_t id, int tenant,
+                                              uint32_t avoid,
                                               uint64_t now_usec);
 
 /** Copy a record out. */

@@ -38,7 +38,7 @@ static wanted_t prepare(const guard_store_t *store,
 
 static unsigned kind_of(const guard_record_t *record)
 {
-    return record->kind & (unsigned)~GUARD_RECORD_OBSERVED;
+    return record->kind & GUARD_RECORD_KIND;
 }
 
 /* The record keeps no user name, but its id tells whether it is this one's. */
@@ -250,7 +250,8 @@ apr_status_t guard_shm_walk_stats(guard_store_t *store, uint64_t now_usec,
             return rv;
         }
         for (int i = 0; i < GUARD_SHM_BUCKET_RECORDS; i++) {
-            stats->clients_tracked += copy[i].id && i != GUARD_SHM_OVERFLOW;
+            stats->clients_tracked +=
+                copy[i].id && !guard_shm_is_overflow((uint32_t)i);
             stats->clients_locked +=
                 copy[i].id && copy[i].phase == GUARD_PHASE_LOCKED;
         }

@@ -246,8 +246,8 @@ static void one_call_two_newcomers(unsigned room)
     pair[1] = newcomer(2);
     is(caller_reserve(&c, pair, 2, "a:1", GUARD_LAST_TRY, &ticket), GUARD_ADMIT,
        "both are admitted");
-    is(ticket.overflow[0] + ticket.overflow[1], room < 2 ? 2 - (int)room : 0,
-       "no two get the same entry");
+    is(!!ticket.overflow[0] + !!ticket.overflow[1],
+       room < 2 ? 2 - (int)room : 0, "no two get the same entry");
     shm_is_sound(c.store, c.now_usec, "meanwhile");
     caller_settle(&c, &ticket, GUARD_WRONG);
     ok(c.report.standing[0].failures == 1 && c.report.standing[1].failures == 1,
@@ -289,6 +289,37 @@ static void observed_newcomers_are_apart(void)
     shm_is_sound(c.store, c.now_usec, "afterwards");
 }
 
+/* The author of a .htaccess may lock out whom he likes, for a day. */
+static void tenants_get_half(void)
+{
+    guard_claim_t mine[CLIENTS], theirs[CLIENTS];
+
+    begin("tenants get half of a bucket");
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        theirs[i] = newcomer(1);
+        theirs[i].client.tenant = 1;
+        theirs[i].policy.lockout_usec = apr_time_from_sec(86400);
+        theirs[i].policy.lockout_max_usec = apr_time_from_sec(86400);
+        caller_fail(&c, &theirs[i], 1);
+    }
+    is((long long)caller_stats(&c).clients_tracked, GUARD_SHM_TENANT_CLIENTS,
+       "half is theirs, and no more");
+    is(c.report.standing[0].overflow, 1, "the others share a record");
+    is(c.report.standing[0].limit, 5, "  whose limit none of them has set");
+    ok(caller_peek(&c, &theirs[CLIENTS - 1], 1)->remaining_usec <=
+           apr_time_from_sec(3600),
+       "  nor its lockout");
+    for (unsigned i = 0; i < CLIENTS / 2; i++) {
+        mine[i] = newcomer(3);
+        caller_fail(&c, &mine[i], 1);
+    }
+    is(c.report.standing[0].overflow, 0, "the server's clients find room");
+    is(caller_peek(&c, &mine[0], 1)->failures, 1, "  each of its own");
+    is(caller_peek(&c, &theirs[0], 1)->phase, GUARD_PHASE_LOCKED,
+       "and a tenant's locked client stays locked");
+    shm_is_sound(c.store, c.now_usec, "with tenants");
+}
+
 static void flood(void)
 {
     guard_claim_t locked = {0}, late;
@@ -322,6 +353,7 @@ int main(void)
         one_call_two_newcomers(room);
     }
     observed_newcomers_are_apart();
+    tenants_get_half();
     flood();
     shm_close();
     return tap_done();

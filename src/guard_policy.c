@@ -64,6 +64,7 @@ static void become_calm(guard_record_t *record)
     record->failures = 0;
     record->forgiven = 0;
     record->busy = 0;
+    record->window = 0;
     close_slots(record);
 }
 
@@ -152,6 +153,13 @@ static int has_room(const guard_record_t *record, const guard_policy_t *policy)
            spare_slot(record);
 }
 
+/* Past a number of busy refusals a proven guess queues like any other: else
+ * "busy or in" would tell a neighbour that he has found it. */
+int guard_policy_trusts(const guard_record_t *record)
+{
+    return record->busy < GUARD_BUSY_PROVEN_MAX;
+}
+
 guard_row_e guard_policy_judge(const guard_record_t *record,
                                const guard_policy_t *policy,
                                const guard_guess_t *guess, uint64_t now_usec)
@@ -164,10 +172,8 @@ guard_row_e guard_policy_judge(const guard_record_t *record,
     if (record->failures >= policy->limit) {
         return GUARD_ROW_OVER;
     }
-    /* Past a number of busy refusals a proven guess queues like any other:
-     * else "busy or in" would tell a neighbour that he has found it. */
-    if (look(record, PROVEN, guess->proven_tag) &&
-        record->busy < GUARD_BUSY_PROVEN_MAX) {
+    if (guard_policy_trusts(record) &&
+        look(record, PROVEN, guess->proven_tag)) {
         return GUARD_ROW_PROVEN;
     }
     slot = is_recognizable(guess)
@@ -189,25 +195,46 @@ guard_row_e guard_policy_strictest(guard_row_e a, guard_row_e b)
 }
 
 /* Begin to verify in a slot of its own. */
-static guard_hold_e take_slot(guard_slot_t *slot, guard_slot_e state,
+static guard_hold_t take_slot(guard_slot_t *slot, guard_slot_e state,
                               const guard_policy_t *policy,
                               const guard_guess_t *guess, uint64_t now_usec)
 {
+    guard_hold_t hold = {.what = GUARD_HOLD_NOTHING};
+
     if (!slot) {
-        return GUARD_HOLD_NOTHING; /* judge() promised one */
+        return hold; /* judge() promised one */
     }
+    hold.what =
+        slot->state == GUARD_SLOT_PROVEN && slot->guess == guess->proven_tag
+            ? GUARD_HOLD_SLOT_PROVEN
+            : GUARD_HOLD_SLOT;
+    hold.until_sec = ceil_sec(after(now_usec, policy->window_usec));
     slot->guess = guess->tag;
     slot->user = USER_BITS(guess);
     slot->state = state & 7u;
     slot->holders = 1;
-    slot->until_sec = ceil_sec(after(now_usec, policy->window_usec));
-    return GUARD_HOLD_SLOT;
+    slot->until_sec = hold.until_sec;
+    return hold;
 }
 
-guard_hold_e guard_policy_take(guard_record_t *record,
+/* Verify beside others, under the same place. */
+static guard_hold_t join_slot(guard_slot_t *slot)
+{
+    guard_hold_t hold = {.what = GUARD_HOLD_NOTHING};
+
+    if (slot && slot->holders < GUARD_HOLDERS_MAX) {
+        slot->holders = (slot->holders + 1u) & GUARD_HOLDERS_MAX;
+        hold.what = GUARD_HOLD_SLOT;
+        hold.until_sec = slot->until_sec;
+    }
+    return hold;
+}
+
+guard_hold_t guard_policy_take(guard_record_t *record,
                                const guard_policy_t *policy, guard_row_e row,
                                const guard_guess_t *guess, uint64_t now_usec)
 {
+    static const guard_hold_t nothing = {.what = GUARD_HOLD_NOTHING};
     guard_slot_t *slot = find(record, IN_FLIGHT | REJECTED, guess->tag);
     guard_slot_t *proven = find(record, PROVEN, guess->proven_tag);
 
@@ -216,20 +243,12 @@ guard_hold_e guard_policy_take(guard_record_t *record,
     case GUARD_ROW_REJECTED:
         return take_slot(slot, GUARD_SLOT_RECHECKING, policy, guess, now_usec);
     case GUARD_ROW_CHECKING:
-        if (!slot || slot->holders == GUARD_HOLDERS_MAX) {
-            return GUARD_HOLD_NOTHING;
-        }
-        slot->holders = (slot->holders + 1u) & GUARD_HOLDERS_MAX;
-        return GUARD_HOLD_SLOT;
+        return join_slot(slot);
     case GUARD_ROW_FREE:
-        if (!proven) {
-            return take_slot(spare_slot(record), GUARD_SLOT_CHECKING, policy,
-                             guess, now_usec);
-        }
-        take_slot(proven, GUARD_SLOT_CHECKING, policy, guess, now_usec);
-        return GUARD_HOLD_SLOT_PROVEN;
+        return take_slot(proven ? proven : spare_slot(record),
+                         GUARD_SLOT_CHECKING, policy, guess, now_usec);
     default: /* PROVEN: verified all the same, but takes no place */
-        return GUARD_HOLD_NOTHING;
+        return nothing;
     }
 }
 
@@ -268,7 +287,7 @@ void guard_policy_busy(guard_record_t *record, const guard_policy_t *policy,
     open_window(record, policy, now_usec);
     record->limit = policy->limit;
     if (record->busy < GUARD_BUSY_PROVEN_MAX) {
-        record->busy++;
+        record->busy = (record->busy + 1u) & 15u;
     }
 }
 
@@ -298,6 +317,12 @@ void guard_policy_unlock(guard_record_t *record)
     become_calm(record);
     record->level = 0;
     record->level_until_usec = 0;
+    record->waiters = 0;
+    for (int i = 0; i < GUARD_SLOTS; i++) {
+        if (in_flight(&record->slot[i])) {
+            empty(&record->slot[i]);
+        }
+    }
 }
 
 void guard_policy_void_guesses(guard_record_t *record)

@@ -71,7 +71,7 @@ typedef enum {
  *
  *     0  id                8  address              24  until_usec
  *    32  level_until_usec 40  failures limit forgiven scope waiters_until
- *    50  kind bits phase level busy waiters
+ *    50  kind bits phase+busy level window waiters
  *    56  6 slots of 12 bytes
  */
 typedef struct guard_record_t {
@@ -86,9 +86,10 @@ typedef struct guard_record_t {
     uint16_t waiters_until;    /* seconds, low bits: then waiters is void */
     uint8_t kind;              /* guard_kind_e, and GUARD_RECORD_... */
     uint8_t bits;
-    uint8_t phase;
-    uint8_t level; /* lockouts in a row */
-    uint8_t busy;  /* busy refusals in this window, saturating */
+    uint8_t phase : 2; /* guard_phase_e */
+    uint8_t busy : 4;  /* busy refusals in this window, saturating */
+    uint8_t level;     /* lockouts in a row */
+    uint8_t window;    /* the longest that counts here, as a code */
     uint8_t waiters;
     guard_slot_t slot[GUARD_SLOTS];
 } guard_record_t;
@@ -120,6 +121,13 @@ typedef enum {
     GUARD_HOLD_SLOT_PROVEN  /* the same; it was proven before */
 } guard_hold_e;
 
+/** until_sec tells the slot from a later one of the same guess, where a check
+ *  outlasts its place. */
+typedef struct guard_hold_t {
+    guard_hold_e what;
+    uint32_t until_sec;
+} guard_hold_t;
+
 /** How a password check ended. */
 typedef enum {
     GUARD_RIGHT = 1,
@@ -143,6 +151,10 @@ int guard_policy_is_evictable(const guard_record_t *record);
 /** @return when the last of what it remembers is over, in microseconds. */
 uint64_t guard_policy_forgotten_at(const guard_record_t *record);
 
+/** @return 1 if proven guesses are admitted without a place at present, else
+ *  0: they queue. */
+int guard_policy_trusts(const guard_record_t *record);
+
 /** Which row of the reserve table fits; changes nothing. */
 guard_row_e guard_policy_judge(const guard_record_t *record,
                                const guard_policy_t *policy,
@@ -158,7 +170,7 @@ guard_row_e guard_policy_strictest(guard_row_e a, guard_row_e b);
  * Admit by row (PROVEN, REJECTED or FREE; CHECKING for one that waited in
  * vain and verifies under the same place).
  */
-guard_hold_e guard_policy_take(guard_record_t *record,
+guard_hold_t guard_policy_take(guard_record_t *record,
                                const guard_policy_t *policy, guard_row_e row,
                                const guard_guess_t *guess, uint64_t now_usec);
 
@@ -183,10 +195,11 @@ void guard_policy_unwait(guard_record_t *record);
 /** Settle what take() gave. Call once for each take(). */
 guard_event_e guard_policy_settle(guard_record_t *record,
                                   const guard_policy_t *policy,
-                                  guard_hold_e hold, const guard_guess_t *guess,
+                                  guard_hold_t hold, const guard_guess_t *guess,
                                   guard_outcome_e outcome, uint64_t now_usec);
 
-/** Forget failures, lockout, level and busy; guesses in flight stay. */
+/** Forget failures, lockout, level and busy, and free all places: those of
+ *  killed processes are among them. What proved right stays. */
 void guard_policy_unlock(guard_record_t *record);
 
 /** Void what was remembered under another guess key; places stay taken. */

@@ -39,12 +39,36 @@ static inline int in_flight(const guard_slot_t *slot)
 
 static inline void empty(guard_slot_t *slot) { memset(slot, 0, sizeof(*slot)); }
 
+/* A length of time in 8 bits, for comparing: milliseconds as exponent and
+ * three more bits. Longer never gives less. */
+static inline uint8_t window_code(apr_interval_time_t window_usec)
+{
+    uint64_t ms = (uint64_t)window_usec >> 10;
+    unsigned exponent = 0;
+
+    while (ms >> exponent > 15) {
+        exponent++;
+    }
+    return (uint8_t)((exponent << 3) + (ms >> exponent));
+}
+
+/* Open a window; or, where directories with different limits share a count,
+ * let an open one last as long as the longest of them wants. */
 static inline void open_window(guard_record_t *record,
                                const guard_policy_t *policy, uint64_t now_usec)
 {
+    uint64_t until_usec = after(now_usec, policy->window_usec);
+    uint8_t code = window_code(policy->window_usec);
+
     if (record->phase == GUARD_PHASE_CALM) {
         record->phase = GUARD_PHASE_WINDOW;
-        record->until_usec = after(now_usec, policy->window_usec);
+        record->until_usec = until_usec;
+        record->window = code;
+    } else if (record->phase == GUARD_PHASE_WINDOW && code > record->window) {
+        record->window = code;
+        if (record->until_usec < until_usec) {
+            record->until_usec = until_usec;
+        }
     }
 }
 

@@ -18,26 +18,40 @@ static void reject(guard_slot_t *slot, uint64_t now_usec)
     slot->until_sec = ceil_sec(now_usec) + GUARD_REPEAT_SEC;
 }
 
-static guard_event_e settle_wrong(guard_record_t *record,
-                                  const guard_policy_t *policy,
-                                  const guard_guess_t *guess, uint64_t now_usec)
+/* Where a wrong guess is remembered, if it is. */
+static guard_slot_t *wrong_slot(guard_record_t *record,
+                                const guard_guess_t *guess)
 {
     guard_slot_t *slot = find(record, IN_FLIGHT, guess->tag);
 
-    if (!slot) {
-        slot = find(record, REJECTED, guess->tag);
+    return slot ? slot : find(record, REJECTED, guess->tag);
+}
+
+/* What was right once is right no more: it is proven no longer. */
+static void disprove(guard_record_t *record, const guard_guess_t *guess)
+{
+    guard_slot_t *slot = find(record, PROVEN, guess->proven_tag);
+
+    if (slot) {
+        empty(slot);
     }
-    if (!slot && is_recognizable(guess)) {
-        slot = find(record, PROVEN, guess->tag); /* right once, now no more */
-    }
+}
+
+static guard_event_e settle_wrong(guard_record_t *record,
+                                  const guard_policy_t *policy,
+                                  guard_hold_t hold, const guard_guess_t *guess,
+                                  uint64_t now_usec)
+{
+    guard_slot_t *slot = wrong_slot(record, guess);
+
+    disprove(record, guess);
     if (record->phase == GUARD_PHASE_LOCKED) {
         if (slot) {
             empty(slot);
         }
         return GUARD_EVENT_NONE;
     }
-    if (slot && (slot->state == GUARD_SLOT_REJECTED ||
-                 slot->state == GUARD_SLOT_RECHECKING)) {
+    if (slot && slot->state != GUARD_SLOT_CHECKING) {
         reject(slot, now_usec); /* this window's failure already */
         return GUARD_EVENT_NONE;
     }
@@ -48,6 +62,9 @@ static guard_event_e settle_wrong(guard_record_t *record,
         slot->guess = guess->tag;
         slot->user = USER_BITS(guess);
         reject(slot, now_usec);
+        if (hold.what != GUARD_HOLD_SLOT) {
+            slot->until_sec = 0; /* it was right: the next one looks again */
+        }
     }
     open_window(record, policy, now_usec);
     record->failures++;
@@ -83,14 +100,14 @@ static void forgive(guard_record_t *record, const guard_policy_t *policy,
 }
 
 static void settle_right(guard_record_t *record, const guard_policy_t *policy,
-                         guard_hold_e hold, const guard_guess_t *guess,
+                         guard_hold_t hold, const guard_guess_t *guess,
                          uint64_t now_usec)
 {
     guard_slot_t *proven = find(record, PROVEN, guess->proven_tag);
     guard_slot_t *slot = find(record, IN_FLIGHT | REJECTED, guess->tag);
 
     if (record->phase == GUARD_PHASE_WINDOW && !proven &&
-        hold != GUARD_HOLD_SLOT_PROVEN) {
+        hold.what == GUARD_HOLD_SLOT) {
         /* A guess that was wrong before and is right now is among them. */
         if (slot && slot->state == GUARD_SLOT_RECHECKING) {
             reject(slot, now_usec);
@@ -114,12 +131,13 @@ static void settle_right(guard_record_t *record, const guard_policy_t *policy,
     proven->until_sec = floor_sec(now_usec) + GUARD_PROVEN_SEC;
 }
 
-static void settle_abandoned(guard_record_t *record, guard_hold_e hold,
+static void settle_abandoned(guard_record_t *record, guard_hold_t hold,
                              const guard_guess_t *guess)
 {
     guard_slot_t *slot = find(record, IN_FLIGHT, guess->tag);
 
-    if (hold == GUARD_HOLD_NOTHING || !slot) {
+    if (hold.what == GUARD_HOLD_NOTHING || !slot ||
+        slot->until_sec != hold.until_sec) {
         return;
     }
     if (slot->holders > 1) {
@@ -137,12 +155,12 @@ static void settle_abandoned(guard_record_t *record, guard_hold_e hold,
 
 guard_event_e guard_policy_settle(guard_record_t *record,
                                   const guard_policy_t *policy,
-                                  guard_hold_e hold, const guard_guess_t *guess,
+                                  guard_hold_t hold, const guard_guess_t *guess,
                                   guard_outcome_e outcome, uint64_t now_usec)
 {
     switch (outcome) {
     case GUARD_WRONG:
-        return settle_wrong(record, policy, guess, now_usec);
+        return settle_wrong(record, policy, hold, guess, now_usec);
     case GUARD_RIGHT:
         settle_right(record, policy, hold, guess, now_usec);
         return GUARD_EVENT_NONE;

@@ -86,7 +86,7 @@ typedef struct guard_ticket_t {
     unsigned claim_count;
     guard_guess_t guess;
     guard_claim_t claim[GUARD_CLAIMS_MAX];
-    guard_hold_e hold[GUARD_CLAIMS_MAX];
+    guard_hold_t hold[GUARD_CLAIMS_MAX];
     uint8_t overflow[GUARD_CLAIMS_MAX]; /* held in an overflow record: which */
     uint8_t waiting[GUARD_CLAIMS_MAX];  /* counted as waiter there */
     char token[16];                     /* for stores across a network */
@@ -174,8 +174,8 @@ typedef struct guard_store_ops_t {
                          const guard_claim_t *claims, unsigned count,
                          guard_report_t *report);
 
-    /** Unlock what filter means: forget lockout, failures and level. *count
-     *  says how many clients had any of these. */
+    /** Unlock what filter means: forget lockout, failures and level, and free
+     *  the places. *count says how many clients had any of these. */
     apr_status_t (*unlock)(guard_store_t *store, uint64_t now_usec,
                            const guard_filter_t *filter, unsigned *count);
 

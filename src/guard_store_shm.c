@@ -53,6 +53,12 @@ static unsigned decisive(const guard_claim_view_t *views, unsigned count,
     return best < count ? best : 0;
 }
 
+/* One address makes such a client, not a network or the whole world. */
+static int is_narrow(const guard_client_t *client)
+{
+    return client->kind == GUARD_KIND_IP || client->kind == GUARD_KIND_LOGIN;
+}
+
 static int any(const guard_claim_view_t *views, unsigned count, guard_row_e row)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -114,6 +120,9 @@ static void admit(guard_claim_view_t *views, const guard_claim_t *claims,
         ticket->hold[i] =
             guard_policy_take(&views[i].record, views[i].policy, views[i].row,
                               &ticket->guess, table_usec);
+        if (ticket->hold[i].what == GUARD_HOLD_SLOT && views[i].is_proven) {
+            ticket->hold[i].what = GUARD_HOLD_SLOT_PROVEN;
+        }
         ticket->claim[i] = claims[i];
         ticket->overflow[i] = guard_shm_is_overflow(views[i].place.index)
                                   ? (uint8_t)views[i].place.index
@@ -201,6 +210,64 @@ static guard_verdict_e decide(guard_store_t *store, guard_claim_view_t *views,
     return verdict;
 }
 
+/* Whether a row may still give way to "proven". */
+static int is_open(guard_row_e row)
+{
+    return row == GUARD_ROW_FREE || row == GUARD_ROW_FULL;
+}
+
+/*
+ * The rows of all claims. A guess that was right from this address was right
+ * from its network, and by its user, too: what is proven for the narrow kinds
+ * needs no place in the wide ones, where many people's guesses would have to
+ * be remembered.
+ */
+static void judge_all(const guard_shm_table_t *table, guard_claim_view_t *views,
+                      const guard_claim_t *claims, unsigned count,
+                      const guard_guess_t *guess, uint64_t table_usec)
+{
+    int narrow_proven = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        const guard_client_t *client = &claims[i].client;
+        guard_claim_view_t *view = &views[i];
+
+        view->row =
+            guard_policy_judge(&view->record, view->policy, guess, table_usec);
+        view->is_proven =
+            view->row == GUARD_ROW_PROVEN ||
+            (is_open(view->row) &&
+             guard_shm_proven_find(table, client->id, guess->proven_tag,
+                                   table_usec));
+        if (view->is_proven && is_open(view->row) &&
+            guard_policy_trusts(&view->record)) {
+            view->row = GUARD_ROW_PROVEN;
+        }
+        narrow_proven |= view->row == GUARD_ROW_PROVEN && is_narrow(client);
+    }
+    for (unsigned i = 0; narrow_proven && i < count; i++) {
+        if (is_open(views[i].row) && !is_narrow(&claims[i].client)) {
+            views[i].row = GUARD_ROW_PROVEN;
+        }
+    }
+}
+
+/* Remember, or forget, that the guess is right. */
+static void note_proof(guard_shm_table_t *table, const guard_ticket_t *ticket,
+                       guard_outcome_e outcome, uint64_t table_usec)
+{
+    for (unsigned i = 0; i < ticket->claim_count; i++) {
+        const guard_client_t *client = &ticket->claim[i].client;
+
+        if (outcome == GUARD_RIGHT && is_narrow(client)) {
+            guard_shm_proven_add(table, client->id, ticket->guess.proven_tag,
+                                 table_usec);
+        } else if (outcome == GUARD_WRONG) {
+            guard_shm_proven_drop(table, client->id, ticket->guess.proven_tag);
+        }
+    }
+}
+
 static apr_status_t shm_reserve(guard_store_t *store, uint64_t now_usec,
                                 const guard_claim_t *claims, unsigned count,
                                 const guard_guess_t *guess,
@@ -219,10 +286,7 @@ static apr_status_t shm_reserve(guard_store_t *store, uint64_t now_usec,
     memset(report, 0, sizeof(*report));
     ticket->guess = *guess;
     guard_shm_claim_load_locked(table, claims, count, table_usec, views);
-    for (unsigned i = 0; i < count; i++) {
-        views[i].row = guard_policy_judge(&views[i].record, views[i].policy,
-                                          guess, table_usec);
-    }
+    judge_all(table, views, claims, count, guess, table_usec);
     report->verdict = decide(store, views, claims, count, table_usec, patience,
                              ticket, report);
     for (unsigned i = 0; i < count; i++) {
@@ -264,6 +328,7 @@ static apr_status_t shm_settle(guard_store_t *store, uint64_t now_usec,
         guard_shm_claim_save_locked(table, &ticket->claim[i].client, &view);
         guard_shm_claim_tell(&report->standing[i], &view, table_usec);
     }
+    note_proof(table, ticket, outcome, table_usec);
     ticket->state = GUARD_TICKET_CLOSED;
     guard_shm_claim_unlock(table, &stripes);
     guard_shm_clock_beat(table, table_usec);

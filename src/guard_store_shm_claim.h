@@ -16,6 +16,7 @@ typedef struct guard_claim_view_t {
     guard_record_t record;        /* a copy, refreshed */
     const guard_policy_t *policy; /* the claim's, but not in every overflow */
     guard_row_e row;
+    int is_proven; /* was right from this client, slot or no slot */
     int changed;
 } guard_claim_view_t;
 

@@ -41,16 +41,24 @@ uint32_t guard_shm_table_buckets(uint32_t clients)
     return count ? count : 1;
 }
 
-static uint64_t buckets_offset(void)
+static uint64_t proven_offset(void)
 {
     return HEAD_BYTES + sizeof(guard_shm_stripe_t) * GUARD_SHM_STRIPES +
            sizeof(guard_shm_scope_t) * GUARD_SHM_SCOPES;
 }
 
+static uint64_t buckets_offset(uint32_t bucket_count)
+{
+    return proven_offset() +
+           (uint64_t)bucket_count * GUARD_SHM_BUCKET_RECORDS * sizeof(uint64_t);
+}
+
 uint64_t guard_shm_table_size(uint32_t clients)
 {
-    return buckets_offset() + (uint64_t)guard_shm_table_buckets(clients) *
-                                  sizeof(guard_shm_bucket_t);
+    uint32_t bucket_count = guard_shm_table_buckets(clients);
+
+    return buckets_offset(bucket_count) +
+           (uint64_t)bucket_count * sizeof(guard_shm_bucket_t);
 }
 
 void guard_shm_table_attach(guard_shm_table_t *table, void *mapping,
@@ -61,7 +69,8 @@ void guard_shm_table_attach(guard_shm_table_t *table, void *mapping,
     table->head = mapping;
     table->stripe = (void *)(base + HEAD_BYTES);
     table->scope = (void *)(table->stripe + GUARD_SHM_STRIPES);
-    table->bucket = (void *)(base + buckets_offset());
+    table->proven = (void *)(base + proven_offset());
+    table->bucket = (void *)(base + buckets_offset(bucket_count));
     table->bucket_count = bucket_count;
 }
 

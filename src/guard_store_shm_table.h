@@ -5,6 +5,7 @@
  *     0        head: what the file is, its clock, its counters     1 page
  *     4096     stripes: 256 locks, each with its before-image     48 KiB
  *              scopes: names for people                          512 KiB
+ *              proven: guesses that were right, 8 bytes each
  *              buckets: 32 tags of 4 bytes, 32 records of 128 bytes
  *
  * A client's id chooses its bucket and its tag. A bucket holds 30 clients.
@@ -90,6 +91,7 @@ typedef struct guard_shm_table_t {
     guard_shm_head_t *head;
     guard_shm_stripe_t *stripe;
     guard_shm_scope_t *scope; /* entry 0 is never used */
+    _Atomic uint64_t *proven; /* GUARD_SHM_BUCKET_RECORDS for each bucket */
     guard_shm_bucket_t *bucket;
     uint32_t bucket_count; /* [open] never read from the mapping again */
 } guard_shm_table_t;
@@ -182,6 +184,20 @@ uint16_t guard_shm_table_scope(guard_shm_table_t *table, uint64_t hash,
 /** @return entry of that index, or NULL if unknown. */
 const guard_shm_scope_t *
 guard_shm_table_scope_at(const guard_shm_table_t *table, uint16_t index);
+
+/**
+ * Remember for GUARD_PROVEN_SEC that a guess was right from a client, forget
+ * it, or ask. A record has few slots, and an office has many users: this
+ * memory is shared by all, and an old entry gives way to a new one. No lock
+ * is needed.
+ */
+void guard_shm_proven_add(guard_shm_table_t *table, uint64_t id,
+                          uint32_t proven_tag, uint64_t table_usec);
+void guard_shm_proven_drop(guard_shm_table_t *table, uint64_t id,
+                           uint32_t proven_tag);
+/** @return 1 if it is remembered, else 0. */
+int guard_shm_proven_find(const guard_shm_table_t *table, uint64_t id,
+                          uint32_t proven_tag, uint64_t table_usec);
 
 /** Count one event. */
 void guard_shm_table_tally(guard_shm_table_t *table, guard_counter_e counter);

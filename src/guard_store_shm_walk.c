@@ -193,7 +193,8 @@ static int unlock_locked(guard_shm_table_t *table, guard_shm_place_t *place,
     guard_shm_table_read_locked(table, place, &record);
     guard_policy_refresh(&record, table_usec);
     if (!record.id || !matches(table, &record, wanted) ||
-        (record.phase == GUARD_PHASE_CALM && !record.level)) {
+        (record.phase == GUARD_PHASE_CALM && !record.level &&
+         guard_policy_is_evictable(&record))) {
         return 0;
     }
     guard_policy_unlock(&record);

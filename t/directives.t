@@ -197,6 +197,20 @@ my @bad_stores = (
         "AuthGuardStore: 'clients=64': this option was given already"],
 );
 
+# Each of these lines ends with the word that is to be complained about.
+my @bad_checks = map {
+    my ($remedy, @words) = @$_;
+    map { ["AuthGuardChecks $_", "AuthGuardChecks: '"
+              . ((split)[-1] // '') . "': $remedy"] } @words;
+} (['N must be 1 to 10000, or the word unlimited', '', qw(0 10001 -1 +1 1.5 4x
+        18446744073709551617 many none unlimite wait=1s)],
+    ['the only option is wait=T, once', '4 5', 'unlimited 5', '4 unlimited',
+        '4 foo=1', '4 wait', '4 wait=1s wait=2s', 'unlimited wait=1s 5'],
+    [$time, '4 wait=', '4 wait=-1s', '4 wait=1.5s', 'unlimited wait=x'],
+    ['the wait must be 1ms to 60s', '4 wait=0', '4 wait=61s',
+        'unlimited wait=60001ms'],
+);
+
 # Right words in the wrong place: line, context, message.
 my @bad_places = (
     (map { my $line = $_; my ($name) = split ' ', $line;
@@ -210,6 +224,12 @@ my @bad_places = (
         'AuthGuardPrefix not allowed in <Directory> context'],
     ['AuthGuardPrefix 24 64', 'if',
         'AuthGuardPrefix not allowed in <If> context'],
+    (map { ['AuthGuardChecks 4', lc,
+        "AuthGuardChecks not allowed in <$_> context"] }
+          qw(Directory Location If)),
+    (map { ["AuthGuardChecks $_", 'vhost',
+        'AuthGuardChecks cannot occur within <VirtualHost> section'] }
+          qw(4 unlimited)),
     ['AuthGuardStore shm', 'directory',
         'AuthGuardStore not allowed in <Directory> context'],
     ['AuthGuardStore shm', 'vhost',
@@ -228,6 +248,7 @@ my @htaccess = (
     ["<Files index.html>\nAuthGuardScope a\n</Files>",
         'AuthGuardScope not allowed in <Files> context'],
     ['AuthGuardPrefix 24 64', 'AuthGuardPrefix not allowed here'],
+    ['AuthGuardChecks 4', 'AuthGuardChecks not allowed here'],
     ['AuthGuardStore shm', 'AuthGuardStore not allowed here'],
     ["<Limit GET>\nAuthGuard On\n</Limit>", "AuthGuard $in_limit"],
     ['AuthFormProvider guard', "Invalid command 'AuthFormProvider', perhaps "
@@ -262,6 +283,13 @@ my @good_stores = (
     'AuthGuardStore shm', 'AuthGuardStore SHM file=a clients=64',
     'AuthGuardStore shm clients=16777216 file=/a/b',
     "AuthGuardStore shm file=a\nAuthGuardStore shm file=b",
+);
+my @good_checks = (
+    'AuthGuardChecks 1', 'AuthGuardChecks 10000', 'AuthGuardChecks 04',
+    'AuthGuardChecks unlimited', 'AuthGuardChecks Unlimited wait=5s',
+    'AuthGuardChecks 4 wait=1ms', 'AuthGuardChecks 4 WAIT=1min',
+    'AuthGuardChecks 4 wait=60', 'AuthGuardChecks "4" "wait=500ms"',
+    "AuthGuardChecks 4 wait=1s\nAuthGuardChecks unlimited",
 );
 
 my %context = (
@@ -315,7 +343,7 @@ sub check {
 }
 
 check($_->[0], 'server', $_->[1])
-  for @bad_words, @bad_scopes, @bad_prefixes, @bad_stores;
+  for @bad_words, @bad_scopes, @bad_prefixes, @bad_stores, @bad_checks;
 check($_->[0], 'vhost', $_->[1]) for @bad_words, @bad_scopes, @bad_prefixes;
 check($_->[0], 'directory', $_->[1])
   for @bad_words, @bad_scopes, @bad_providers;
@@ -329,7 +357,7 @@ for my $context (qw(server vhost)) {
     check($_, $context, 'Syntax OK')
       for @good_words, @good_on_server, @good_prefixes;
 }
-check($_, 'server', 'Syntax OK') for @good_stores;
+check($_, 'server', 'Syntax OK') for @good_stores, @good_checks;
 
 # The owners of AuthBasicProvider and AuthFormProvider keep their say.
 {

@@ -20,7 +20,7 @@ my %known = (UINT8_MAX => 255, UINT16_MAX => 65535);
 sub read_defines {
     my %found;
 
-    for my $path (glob 'src/*.[ch]') {
+    for my $path (glob 'src/*.[ch] tools/*.[ch]') {
         open(my $in, '<', $path) or die "$path: $!";
         my $text = do { local $/; <$in> };
 
@@ -34,6 +34,11 @@ sub read_defines {
 
 my %define = read_defines();
 
+# APR's macros that the constants use.
+sub apr_time_from_sec { return $_[0] * 1e6 }
+sub apr_time_from_msec { return $_[0] * 1e3 }
+sub apr_time_sec { return int($_[0] / 1e6) }
+
 # The number that a constant comes to; undef if it is none.
 sub value_of {
     my ($name) = @_;
@@ -41,7 +46,6 @@ sub value_of {
     return $known{$name} if exists $known{$name};
     return undef unless $define{$name};
     my $text = $define{$name}[0];
-    $text =~ s/\bapr_time_from_sec\(/1000000*(/g;
     $text =~ s/\b(\d+|0x[0-9a-fA-F]+)[uUlL]+\b/$1/g;
     while ($text =~ /\b([A-Z_]\w*)\b/) {
         my $other = $1;
@@ -50,7 +54,7 @@ sub value_of {
         return undef unless defined $inner;
         $text =~ s/\b$other\b/$inner/g;
     }
-    return undef unless $text =~ /\A[\da-fx\s()*+-]+\z/;
+    return undef unless $text =~ /\A(?:apr_time_\w+|[\da-fx\s()*+-])+\z/;
     return eval $text;
 }
 

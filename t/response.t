@@ -68,15 +68,15 @@ is($t->guess('/forbidden/', 'alice', 'right', from => '127.0.3.1'), '403.3',
 sub proxied {
     my ($method, $password, @from) = @_;
     my $port = $t->port;
-    my $target = $method eq 'CONNECT' ? "localhost:$port"
-      : "http://localhost:$port/";
+    my $target = $method eq 'CONNECT' ? "127.0.0.1:$port"
+      : "http://127.0.0.1:$port/";
     my @header = defined $password
       ? "Proxy-Authorization: "
       . AuthGuard::Client::basic('alice', $password)
       : ();
 
     return $t->get('/', @from, raw => join "\r\n",
-        "$method $target HTTP/1.1", "Host: localhost:$port",
+        "$method $target HTTP/1.1", "Host: 127.0.0.1:$port",
         "Connection: close", @header, '', '');
 }
 

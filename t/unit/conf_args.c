@@ -206,6 +206,66 @@ static void numbers_and_names(void)
     is_str(guard_args_option("files=a", "file"), NULL, "a longer name");
 }
 
+static void numbers_of_checks(void)
+{
+    static const struct {
+        const char *word;
+        unsigned checks; /* UNTOUCHED: refused */
+    } row[] = {
+        {"1", 1},
+        {"0010", 10},
+        {"10000", GUARD_CHECKS_MAX},
+        {"0", UNTOUCHED},
+        {"10001", UNTOUCHED},
+        {"4294967297", UNTOUCHED},
+        {"18446744073709551617", UNTOUCHED},
+        {"-1", UNTOUCHED},
+        {"+1", UNTOUCHED},
+        {"1.5", UNTOUCHED},
+        {"4x", UNTOUCHED},
+        {" 4", UNTOUCHED},
+        {"", UNTOUCHED},
+        {"unlimited", UNTOUCHED}, /* the caller's word */
+    };
+
+    for (size_t i = 0; i < COUNT(row); i++) {
+        unsigned checks = UNTOUCHED;
+        const char *remedy = guard_args_checks(&checks, row[i].word);
+
+        is(checks, row[i].checks, row[i].word);
+        ok(!remedy == (row[i].checks != UNTOUCHED), "  and what is said");
+    }
+}
+
+static void waits(void)
+{
+    static const struct {
+        const char *word;
+        long long usec;
+    } row[] = {
+        {"1ms", GUARD_WAIT_USEC_MIN},
+        {"2", 2 * S},
+        {"60s", GUARD_WAIT_USEC_MAX},
+        {"1min", GUARD_WAIT_USEC_MAX},
+        {"0", UNTOUCHED},
+        {"0ms", UNTOUCHED},
+        {"60001ms", UNTOUCHED},
+        {"61s", UNTOUCHED},
+        {"99999999999999999999d", UNTOUCHED},
+        {"-1s", UNTOUCHED},
+        {"1.5s", UNTOUCHED},
+        {"", UNTOUCHED},
+    };
+
+    for (size_t i = 0; i < COUNT(row); i++) {
+        apr_interval_time_t usec = UNTOUCHED;
+        const char *remedy = guard_args_wait(&usec, row[i].word);
+
+        is(usec, row[i].usec, row[i].word);
+        ok(!remedy == (row[i].usec != UNTOUCHED), "  and what is said");
+    }
+}
+
 static void messages_show_words_safely(apr_pool_t *pool)
 {
     char word[GUARD_ARGS_SHOWN_MAX + 2];
@@ -234,6 +294,8 @@ int main(void)
     bad_limits_leave_the_result_alone_and_name_the_word();
     no_limit_and_a_day_in_htaccess();
     numbers_and_names();
+    numbers_of_checks();
+    waits();
     messages_show_words_safely(pool);
     apr_pool_destroy(pool);
     apr_terminate();

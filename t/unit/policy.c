@@ -93,7 +93,7 @@ static const script_row_t settle_rows[] = {
     {"right does not end another's verification",
      "a1< b1< a1v places=1 b1?checking"},
     {"right once, wrong now: a failure, and no longer proven",
-     "a1= a1! failures=1 a1?repeated"},
+     "a1= a1! failures=1 a1?rejected"},
     {"right once, wrong now for two at once: one failure",
      "a1= a1< a1< a1x a1x failures=1"},
     {"abandoned: the place is given back, nothing is counted",
@@ -185,10 +185,14 @@ static const script_row_t lockout_rows[] = {
      "limit=2 a1! b1! unlock phase=calm failures=0 level=0 a1?free blank=1"},
     {"unlock: busy refusals are forgotten",
      "p1= busy busy busy busy busy busy busy busy unlock p1?proven"},
-    {"unlock: guesses in flight keep their places",
-     "limit=2 a1! b1< unlock places=1 c1< d1?full b1x failures=1"},
-    {"unlock: a guess verified again takes a place",
-     "limit=2 a1! +6 a1< unlock places=1 a1x failures=1"},
+    {"unlock: places are free again, a wrong guess in flight still counts",
+     "limit=2 a1! b1< unlock places=0 c1?free b1x failures=1"},
+    {"unlock: so does one that was verified again",
+     "limit=2 a1! +6 a1< unlock places=0 a1x failures=1"},
+    {"a check that outlasts its place does not give back another's",
+     "limit=1 a1< +601 a1< a1~ places=1 b1?full"},
+    {"a longer window takes over an open one, a shorter one does not",
+     "window=1 a1! window=60 b1! +2 failures=2 window=1 c1! +2 failures=3"},
 };
 
 /* lockout * 2^level, at most max, whatever the numbers. */

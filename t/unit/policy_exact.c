@@ -23,7 +23,7 @@ typedef struct client_t {
     unsigned open_count;
     struct {
         unsigned guess;
-        guard_hold_e hold;
+        guard_hold_t hold;
         uint64_t began_usec;
     } open[OPEN_MAX];
     unsigned char verified[GUESSES]; /* wrong ones, in this window */
@@ -79,7 +79,7 @@ static void settle(client_t *c, unsigned i, guard_outcome_e outcome)
     guard_record_t *record = &c->s.record;
     unsigned g = c->open[i].guess, failures = record->failures;
     guard_guess_t guess = guess_of(g);
-    guard_hold_e hold = c->open[i].hold;
+    guard_hold_t hold = c->open[i].hold;
 
     c->open[i] = c->open[--c->open_count];
     guard_policy_settle(record, &c->s.policy, hold, &guess, outcome,

@@ -20,7 +20,7 @@ typedef struct flight_t {
     unsigned guess;
     unsigned flight; /* the verification it belongs to; 0: none */
     int was_proven;
-    guard_hold_e hold; /* the record's */
+    guard_hold_t hold; /* the record's */
 } flight_t;
 
 typedef struct model_t {
@@ -77,6 +77,15 @@ static void calm_down(model_t *m)
     m->failures = 0;
     m->until = 0;
     end_window(m);
+}
+
+static void land_all(model_t *m)
+{
+    for (unsigned g = 0; g < GUESSES; g++) {
+        if (m->guess[g].flight) {
+            forget_guess(m, g);
+        }
+    }
 }
 
 static void pass(model_t *m, unsigned seconds)
@@ -169,8 +178,9 @@ static void begin(model_t *m, unsigned g, guard_row_e row)
     open->flight = m->guess[g].flight;
 }
 
-static void end_wrong(model_t *m, unsigned g)
+static void end_wrong(model_t *m, const flight_t *open)
 {
+    unsigned g = open->guess;
     guard_slot_e was = m->guess[g].state;
 
     forget_guess(m, g);
@@ -181,6 +191,9 @@ static void end_wrong(model_t *m, unsigned g)
     m->guess[g].until = m->now + GUARD_REPEAT_SEC;
     if (was == GUARD_SLOT_REJECTED || was == GUARD_SLOT_RECHECKING) {
         return;
+    }
+    if (open->was_proven) {
+        m->guess[g].until = 0; /* the next one looks again */
     }
     if (m->phase == GUARD_PHASE_CALM) {
         m->phase = GUARD_PHASE_WINDOW;
@@ -210,8 +223,7 @@ static void forgive_guesses(model_t *m, unsigned user)
 static void end_right(model_t *m, const flight_t *open)
 {
     unsigned g = open->guess;
-    int proven = m->guess[g].state == GUARD_SLOT_PROVEN ||
-                 (open->was_proven && open->flight);
+    int proven = m->guess[g].state == GUARD_SLOT_PROVEN || open->was_proven;
 
     if (!proven && m->guess[g].state == GUARD_SLOT_RECHECKING) {
         m->guess[g].state = GUARD_SLOT_REJECTED; /* forgiven with the others */
@@ -289,7 +301,7 @@ static void finish(model_t *m, script_t *s, uint64_t *seed)
         return; /* its place is gone already: let it die */
     }
     if (outcome == GUARD_WRONG) {
-        end_wrong(m, open.guess);
+        end_wrong(m, &open);
     } else if (outcome == GUARD_RIGHT) {
         end_right(m, &open);
     } else {
@@ -315,6 +327,7 @@ static void step(model_t *m, script_t *s, uint64_t *seed)
     } else if (dice < 98) {
         calm_down(m);
         m->level = 0;
+        land_all(m);
         guard_policy_unlock(&s->record);
     } else if (m->open_count && dice < 99) {
         m->open_count--; /* died */

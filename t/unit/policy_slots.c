@@ -100,7 +100,7 @@ static void holders_are_bounded(void)
         script_begin(&s, &guess, GUARD_ROW_CHECKING);
     }
     for (int i = 0; i <= JOINED; i++) {
-        nothing += s.open[i].hold == GUARD_HOLD_NOTHING;
+        nothing += s.open[i].hold.what == GUARD_HOLD_NOTHING;
     }
     is(nothing, JOINED + 1 - GUARD_HOLDERS_MAX, "holders are counted to 255");
     is(script_places(&s.record), 1, "all under one place");

@@ -41,7 +41,7 @@ typedef struct script_t {
     unsigned open_count;
     struct {
         uint32_t tag;
-        guard_hold_e hold;
+        guard_hold_t hold;
     } open[SCRIPT_OPEN_MAX]; /* attempts, oldest first */
     char why[120];           /* the first step that went wrong */
 } script_t;
@@ -96,7 +96,7 @@ static inline int script_end(script_t *s, const guard_guess_t *guess,
                              guard_outcome_e outcome)
 {
     unsigned i = 0;
-    guard_hold_e hold;
+    guard_hold_t hold;
 
     while (i < s->open_count && s->open[i].tag != guess->tag) {
         i++;

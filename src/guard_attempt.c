@@ -278,6 +278,18 @@ static int check_guarded(guard_attempt_t *a, const char *auth_type)
     return was_right_above ? pass_below(a) : check_guess(a);
 }
 
+/* There is nothing to count by: nobody is admitted uncounted. */
+static int refuse_uncounted(guard_attempt_t *a)
+{
+    if (guard_reserve_observes(a)) {
+        return DECLINED;
+    }
+    a->visit = guard_chain_visit(a->r, guard_scope_host(a->r, a->conf),
+                                 a->subject.scope, "\n(uncounted)");
+    guard_reserve_show(a, GUARD_STATE_OVERLOAD, GUARD_ANSWER_OVERLOAD);
+    return refuse(a);
+}
+
 int guard_attempt_check_authn(request_rec *r)
 {
     const guard_dir_conf_t *conf = guard_conf_of(r);
@@ -297,11 +309,12 @@ int guard_attempt_check_authn(request_rec *r)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     mode = guard_conf_mode(conf, auth_type, &origin);
-    if (mode == GUARD_MODE_OFF ||
-        !guard_reserve_identify(&a, r, mode, origin)) {
+    if (mode == GUARD_MODE_OFF) {
         return DECLINED;
     }
-    return check_guarded(&a, auth_type);
+    return guard_reserve_identify(&a, r, mode, origin)
+               ? check_guarded(&a, auth_type)
+               : refuse_uncounted(&a);
 }
 
 int guard_attempt_fixups(request_rec *r)

@@ -64,6 +64,7 @@ void *guard_conf_merge_server(apr_pool_t *pool, void *base_conf, void *add_conf)
 
     PICK(shm_path);
     PICK(shm_clients);
+    PICK(is_store_given);
     PICK(checks);
     PICK(checks_count);
     PICK(wait_usec);
@@ -345,39 +346,56 @@ static const char *set_store(cmd_parms *cmd, void *dir_conf, const char *args)
     }
     conf->shm_path = line.shm_path;
     conf->shm_clients = line.shm_clients;
+    conf->is_store_given = 1;
     return NULL;
+}
+
+/* Read the words of AuthGuardChecks. *culprit is the word complained of. */
+static const char *read_checks(guard_server_conf_t *line,
+                               const char *const *word, const char **culprit)
+{
+    const char *wait;
+    const char *remedy = NULL;
+
+    *culprit = word[0] ? word[0] : "";
+    line->checks = GUARD_CHECKS_UNLIMITED;
+    if (ap_cstr_casecmp(*culprit, "unlimited")) {
+        line->checks = GUARD_CHECKS_LIMITED;
+        remedy = guard_args_checks(&line->checks_count, *culprit);
+    }
+    if (remedy || !word[1]) {
+        return remedy;
+    }
+    *culprit = word[1];
+    wait = guard_args_option(word[1], "wait");
+    if (wait && !word[2]) {
+        return guard_args_wait(&line->wait_usec, wait);
+    }
+    *culprit = wait ? word[2] : word[1];
+    return "the only option is wait=T, once";
 }
 
 static const char *set_checks(cmd_parms *cmd, void *dir_conf, const char *args)
 {
     const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
-    const char *const *word = split(cmd, args);
     guard_server_conf_t *conf =
         ap_get_module_config(cmd->server->module_config, &auth_guard_module);
-    const char *first = word[0] ? word[0] : "";
-    const char *wait =
-        word[0] && word[1] ? guard_args_option(word[1], "wait") : NULL;
-    const char *remedy = NULL;
+    guard_server_conf_t line = {0};
+    const char *culprit;
+    const char *remedy;
 
     (void)dir_conf;
     if (error) {
         return error;
     }
-    conf->wait_usec = 0;
-    conf->checks = GUARD_CHECKS_UNLIMITED;
-    if (ap_cstr_casecmp(first, "unlimited")) {
-        conf->checks = GUARD_CHECKS_LIMITED;
-        remedy = guard_args_checks(&conf->checks_count, first);
-    }
+    remedy = read_checks(&line, split(cmd, args), &culprit);
     if (remedy) {
-        return complain(cmd, first, remedy);
+        return complain(cmd, culprit, remedy);
     }
-    if (word[1] && (!wait || word[2])) {
-        return complain(cmd, word[wait ? 2 : 1],
-                        "the only option is wait=T, once");
-    }
-    remedy = wait ? guard_args_wait(&conf->wait_usec, wait) : NULL;
-    return remedy ? complain(cmd, word[1], remedy) : NULL;
+    conf->checks = line.checks;
+    conf->checks_count = line.checks_count;
+    conf->wait_usec = line.wait_usec;
+    return NULL;
 }
 
 #define ANYWHERE (OR_AUTHCFG | RSRC_CONF)

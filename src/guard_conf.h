@@ -72,6 +72,7 @@ typedef struct guard_dir_conf_t {
 typedef struct guard_server_conf_t {
     const char *shm_path; /* absolute; NULL until guard_conf_finish */
     uint32_t shm_clients; /* 0 until guard_conf_finish */
+    int is_store_given;   /* AuthGuardStore stands in the configuration */
     enum {
         GUARD_CHECKS_UNSET = 0,
         GUARD_CHECKS_LIMITED,

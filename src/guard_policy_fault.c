@@ -8,6 +8,10 @@
 
 #include <string.h>
 
+/* Seconds in slots are rounded, and after a reboot the clock goes on from the
+ * last second that was noted. */
+#define SLACK_USEC apr_time_from_sec(2)
+
 static const char *slot_fault(const guard_slot_t *slot, uint32_t now_sec)
 {
     static const guard_slot_t blank;
@@ -25,7 +29,8 @@ static const char *slot_fault(const guard_slot_t *slot, uint32_t now_sec)
     if (flying != (slot->holders > 0)) {
         return "a slot is in flight without holders, or held but not in flight";
     }
-    if (slot->until_sec > now_sec + apr_time_sec(GUARD_WINDOW_USEC_MAX) + 2) {
+    if (slot->until_sec >
+        now_sec + apr_time_sec(GUARD_WINDOW_USEC_MAX + SLACK_USEC)) {
         return "a slot lasts longer than the longest window";
     }
     return NULL;
@@ -45,14 +50,14 @@ static const char *phase_fault(const guard_record_t *record, unsigned charged,
         }
         return NULL;
     case GUARD_PHASE_WINDOW:
-        if (left_usec > (uint64_t)GUARD_WINDOW_USEC_MAX) {
+        if (left_usec > (uint64_t)GUARD_WINDOW_USEC_MAX + SLACK_USEC) {
             return "a window is longer than the longest";
         }
         return charged > record->failures
                    ? "more rejected guesses are remembered than failures"
                    : NULL;
     case GUARD_PHASE_LOCKED:
-        if (left_usec > (uint64_t)GUARD_LOCKOUT_USEC_MAX) {
+        if (left_usec > (uint64_t)GUARD_LOCKOUT_USEC_MAX + SLACK_USEC) {
             return "a lockout is longer than the longest";
         }
         return charged || !record->level

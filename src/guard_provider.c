@@ -142,9 +142,12 @@ static authn_status check_password(request_rec *r, const char *user,
     if (mode == GUARD_MODE_OFF && conf->mode == GUARD_MODE_UNSET) {
         mode = GUARD_MODE_ON; /* called by another name: an alias of guard */
     }
-    if (request->settled || request->delegating || mode == GUARD_MODE_OFF ||
-        !guard_reserve_identify(&a, r, mode, origin)) {
+    if (request->settled || request->delegating || mode == GUARD_MODE_OFF) {
         return delegate(r, user, password);
+    }
+    if (!guard_reserve_identify(&a, r, mode, origin)) {
+        return mode == GUARD_MODE_OBSERVE ? delegate(r, user, password)
+                                          : AUTH_GENERAL_ERROR;
     }
     status = check_in_provider(&a, user, password);
     if (status != AUTH_GRANTED && !request->nested) {

@@ -31,6 +31,7 @@ APLOG_USE_MODULE(auth_guard);
  * build of the module is loaded then: handle first, and never changed. */
 typedef struct retained_t {
     guard_shm_handle_t handle;
+    int checks_id;        /* of guard_checks.h; 0: none yet, else id + 1 */
     guard_store_t *store; /* of handle.layout */
     const char *path;
 } retained_t;
@@ -157,6 +158,21 @@ static void keep_open(const retained_t *retained, server_rec *main_server)
     open_store = retained->store;
 }
 
+/* Who has asked for a store gets no server without. Who has only loaded the
+ * module gets his server; what is guarded on it all the same, by a .htaccess,
+ * is refused as overload. */
+static int fail_open(apr_status_t rv, const char *path, server_rec *main_server)
+{
+    int is_given = conf_of(main_server)->is_store_given;
+
+    ap_log_error(APLOG_MARK, is_given ? APLOG_EMERG : APLOG_ERR, rv,
+                 main_server, "AG0206: store: can't open %s; %s", path,
+                 is_given ? "see AuthGuardStore"
+                          : "guarded directories answer 503; name a file of "
+                            "its own by AuthGuardStore shm file=PATH");
+    return is_given ? HTTP_INTERNAL_SERVER_ERROR : OK;
+}
+
 /*
  * Open the file. guess_secret is NULL at a start; where another build of the
  * module had it open, it is the one that is in use.
@@ -178,10 +194,7 @@ static int open_anew(retained_t *retained, server_rec *main_server,
         rv = guard_store_shm_open(&retained->store, &options, own_pool);
     }
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, main_server,
-                     "AG0206: store: can't open %s; see AuthGuardStore",
-                     options.path);
-        return HTTP_INTERNAL_SERVER_ERROR;
+        return fail_open(rv, options.path, main_server);
     }
     retained->path = options.path;
     retained->handle = guard_store_shm_handle(retained->store);
@@ -206,12 +219,13 @@ static int open_or_keep(retained_t *retained, server_rec *main_server)
 }
 
 /* The semaphore outlives gracefuls: the children of before still hold places
- * in it. It goes with the server. */
+ * in it. It goes with the server, whether it is in use then or not. */
 static apr_status_t remove_checks(void *data)
 {
-    (void)data;
+    const retained_t *retained = data;
+
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING) {
-        guard_checks_remove(checks_id);
+        guard_checks_remove(retained->checks_id - 1);
     }
     return APR_SUCCESS;
 }
@@ -228,22 +242,38 @@ static void resize_checks(server_rec *main_server)
     }
 }
 
-static void open_checks(apr_pool_t *pconf, const char *path,
+static apr_status_t find_checks(retained_t *retained)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int id;
+
+    if (!retained->checks_id) {
+        rv = guard_checks_open(&id, retained->path, ap_unixd_config.user_id,
+                               ap_unixd_config.group_id);
+        retained->checks_id = rv == APR_SUCCESS ? id + 1 : 0;
+    }
+    return rv;
+}
+
+static void open_checks(apr_pool_t *pconf, retained_t *retained,
                         server_rec *main_server)
 {
-    apr_status_t rv = guard_checks_open(
-        &checks_id, path, ap_unixd_config.user_id, ap_unixd_config.group_id);
+    int is_limited = conf_of(main_server)->checks == GUARD_CHECKS_LIMITED;
+    apr_status_t rv = is_limited ? find_checks(retained) : APR_SUCCESS;
 
     if (rv != APR_SUCCESS) {
-        checks_id = -1;
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server,
                      "AG0212: checks: no semaphore for AuthGuardChecks; the "
                      "number of checks is not limited");
-        return;
     }
-    apr_pool_cleanup_register(pconf, main_server, remove_checks,
-                              apr_pool_cleanup_null);
-    resize_checks(main_server);
+    if (retained->checks_id) {
+        apr_pool_cleanup_register(pconf, retained, remove_checks,
+                                  apr_pool_cleanup_null);
+    }
+    if (is_limited && retained->checks_id) {
+        checks_id = retained->checks_id - 1;
+        resize_checks(main_server);
+    }
 }
 
 int guard_server_pre_config(apr_pool_t *pconf, apr_pool_t *plog,
@@ -284,13 +314,11 @@ int guard_server_post_config(apr_pool_t *pconf, apr_pool_t *plog,
         retained = ap_retained_data_create(RETAINED_KEY, sizeof(*retained));
     }
     status = open_or_keep(retained, main_server);
-    if (status != OK) {
+    if (status != OK || !open_store) {
         return status;
     }
     open_store->wait_usec = conf_of(main_server)->wait_usec;
-    if (conf_of(main_server)->checks == GUARD_CHECKS_LIMITED) {
-        open_checks(pconf, retained->path, main_server);
-    }
+    open_checks(pconf, retained, main_server);
     return OK;
 }
 
@@ -320,7 +348,7 @@ int guard_server_monitor(apr_pool_t *pool, server_rec *main_server)
     if (open_store) {
         guard_store_shm_grow_back(open_store, &options);
     }
-    if (checks_short) {
+    if (checks_short && checks_id >= 0) {
         resize_checks(main_server);
     }
     return DECLINED;

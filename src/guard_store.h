@@ -4,8 +4,10 @@
  *
  * A store knows clients, guesses and policies; it knows nothing of requests.
  * Each operation is atomic for its clients: of all processes that share the
- * store, one at a time sees and changes them, and a process killed in the
- * middle leaves the state before or after, never one in between.
+ * store, one at a time sees and changes them. A process killed in the middle
+ * leaves each client as before or as after; where it had several, some may be
+ * after and some before, and a place taken that way is given up like any that
+ * is never settled.
  *
  * The clock is an argument: now_usec is CLOCK_BOOTTIME in microseconds,
  * guard_store_clock() in the server, anything that only grows in a test.

@@ -115,7 +115,9 @@ static apr_status_t lay_out(guard_shm_file_t *file, uint32_t clients,
     return rv;
 }
 
-/* Make a new file under that name, locked by us as the only user. */
+/* Make a new file under that name, locked by us as the only user. A name is
+ * taken away again only by who holds the server's lock: until then the file
+ * may be another's by now. APR_EAGAIN: somebody looked in too early. */
 static apr_status_t make(guard_shm_file_t *file, const char *path,
                          uint32_t clients, const guard_secret_t *table_secret)
 {
@@ -129,14 +131,16 @@ static apr_status_t make(guard_shm_file_t *file, const char *path,
     rv = lock_byte(file->fd, F_WRLCK, LOCK_SERVER, F_SETLK);
     if (rv == APR_SUCCESS) {
         rv = lock_byte(file->fd, F_WRLCK, LOCK_USERS, F_SETLK);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = lay_out(file, clients, table_secret);
+        if (rv == APR_SUCCESS) {
+            rv = lay_out(file, clients, table_secret);
+        }
+        if (rv != APR_SUCCESS) {
+            unlink(path);
+        }
     }
     if (rv != APR_SUCCESS) {
-        unlink(path);
         close_file(file);
-        return rv;
+        return rv == APR_EBUSY ? APR_EAGAIN : rv;
     }
     file->alone = 1;
     return APR_SUCCESS;
@@ -157,7 +161,7 @@ static apr_status_t make_fresh(guard_shm_file_t *file,
     if (rv == APR_SUCCESS) {
         rv = make(file, options->path, options->clients, &secret);
     }
-    if (rv == APR_EEXIST) {
+    if (rv == APR_EEXIST || rv == APR_EAGAIN) {
         return APR_EAGAIN; /* somebody was quicker */
     }
     if (rv != APR_SUCCESS) {
@@ -268,7 +272,7 @@ static apr_status_t open_locked(guard_shm_file_t *file,
 }
 
 /* @return NULL, or why this file can't be the table. */
-static const char *file_fault(guard_shm_file_t *file)
+static const char *file_fault(guard_shm_file_t *file, guard_shm_role_e role)
 {
     struct stat info;
     ssize_t got = pread(file->fd, &file->shape, sizeof(file->shape), 0);
@@ -276,7 +280,8 @@ static const char *file_fault(guard_shm_file_t *file)
     if (fstat(file->fd, &info) || got != sizeof(file->shape)) {
         return "it is too short";
     }
-    if (info.st_uid != geteuid() && geteuid() != 0) {
+    if (info.st_uid != geteuid() &&
+        (role == GUARD_SHM_SERVER || geteuid() != 0)) {
         return "it belongs to another user";
     }
     if ((info.st_mode & (S_IRWXG | S_IRWXO)) && fchmod(file->fd, 0600)) {
@@ -294,7 +299,7 @@ static apr_status_t open_existing(guard_shm_file_t *file,
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    fault = file_fault(file);
+    fault = file_fault(file, options->role);
     if (fault && options->role == GUARD_SHM_SERVER) {
         return set_aside(file, options, fault);
     }
@@ -361,7 +366,7 @@ static apr_status_t mend_alone(guard_shm_file_t *file,
         say(options, GUARD_SAY_ERROR, "AG0209", sentence);
     }
     if (options->role == GUARD_SHM_SERVER &&
-        guard_shm_table_buckets(options->clients) != file->shape.bucket_count) {
+        options->clients != file->shape.clients) {
         return resize(file, options, pool);
     }
     return APR_SUCCESS;
@@ -416,7 +421,7 @@ apr_status_t guard_shm_file_grow_back(guard_shm_file_t *file,
     }
     rv = posix_fallocate(file->fd, 0, (off_t)file->shape.size_bytes);
     if (rv == APR_SUCCESS) {
-        rv = guard_shm_table_init_locks(&file->table);
+        rv = guard_shm_table_init_lost_locks(&file->table);
     }
     if (rv != APR_SUCCESS) {
         return fail(options, rv, "can't grow the table back");

@@ -59,21 +59,35 @@ static const char *entry_fault(const guard_shm_table_t *table, uint64_t index,
     return guard_policy_fault(record, table_usec);
 }
 
+static unsigned drop_damaged_locked(guard_shm_table_t *table, uint32_t number,
+                                    uint64_t table_usec)
+{
+    guard_shm_bucket_t *bucket = &table->bucket[number];
+    uint64_t first = (uint64_t)number * GUARD_SHM_BUCKET_RECORDS;
+    unsigned dropped = 0;
+
+    for (uint32_t i = 0; i < GUARD_SHM_BUCKET_RECORDS; i++) {
+        if (entry_fault(table, first + i, table_usec)) {
+            memset(&bucket->record[i], 0, sizeof(guard_record_t));
+            bucket->tag[i] = 0;
+            dropped++;
+        }
+    }
+    return dropped;
+}
+
 unsigned guard_shm_mend_drop_damaged(guard_shm_table_t *table)
 {
     uint64_t table_usec =
         guard_shm_clock_read(table, guard_shm_world.clock_usec());
     unsigned dropped = 0;
 
-    for (uint64_t i = 0; i < RECORDS(table); i++) {
-        guard_shm_place_t place = place_at(i);
+    for (uint32_t i = 0; i < table->bucket_count; i++) {
+        uint32_t stripe = guard_shm_table_stripe_of(i);
 
-        if (entry_fault(table, i, table_usec)) {
-            guard_shm_bucket_t *bucket = &table->bucket[place.bucket];
-
-            memset(&bucket->record[place.index], 0, sizeof(guard_record_t));
-            bucket->tag[place.index] = 0;
-            dropped++;
+        if (guard_shm_table_lock(table, stripe) == APR_SUCCESS) {
+            dropped += drop_damaged_locked(table, i, table_usec);
+            guard_shm_table_unlock(table, stripe);
         }
     }
     return dropped;

@@ -10,8 +10,8 @@
 #include "guard_store_shm_clock.h"
 
 /**
- * Drop every entry that can't be right. Only while nobody else uses the
- * table, after guard_shm_table_restore.
+ * Drop every entry that can't be right. The locks must be sound: after
+ * guard_shm_table_restore and guard_shm_table_init_locks.
  * @return how many were dropped
  */
 unsigned guard_shm_mend_drop_damaged(guard_shm_table_t *table);

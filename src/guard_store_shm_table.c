@@ -92,7 +92,14 @@ uint32_t guard_shm_table_tag_of(uint64_t id)
     return tag ? tag : 1;
 }
 
-apr_status_t guard_shm_table_init_locks(guard_shm_table_t *table)
+static int is_blank_lock(const pthread_mutex_t *mutex)
+{
+    static const char blank[sizeof(pthread_mutex_t)];
+
+    return !memcmp(mutex, blank, sizeof(blank));
+}
+
+static apr_status_t init_locks(guard_shm_table_t *table, int only_blank)
 {
     pthread_mutexattr_t shared;
     int rv = pthread_mutexattr_init(&shared);
@@ -104,13 +111,25 @@ apr_status_t guard_shm_table_init_locks(guard_shm_table_t *table)
         rv = pthread_mutexattr_setrobust(&shared, PTHREAD_MUTEX_ROBUST);
     }
     for (int i = 0; !rv && i < GUARD_SHM_STRIPES; i++) {
-        guard_shm_stripe_t *stripe = &table->stripe[i];
+        pthread_mutex_t *mutex = &table->stripe[i].mutex;
 
-        memset(&stripe->mutex, 0, sizeof(stripe->mutex));
-        rv = pthread_mutex_init(&stripe->mutex, &shared);
+        if (!only_blank || is_blank_lock(mutex)) {
+            memset(mutex, 0, sizeof(*mutex));
+            rv = pthread_mutex_init(mutex, &shared);
+        }
     }
     pthread_mutexattr_destroy(&shared);
     return rv;
+}
+
+apr_status_t guard_shm_table_init_locks(guard_shm_table_t *table)
+{
+    return init_locks(table, 0);
+}
+
+apr_status_t guard_shm_table_init_lost_locks(guard_shm_table_t *table)
+{
+    return init_locks(table, 1);
 }
 
 static guard_record_t *record_at(const guard_shm_table_t *table, uint64_t index)
@@ -152,21 +171,36 @@ void guard_shm_table_restore(guard_shm_table_t *table)
     }
 }
 
+/* Wait for a lock by a clock that nobody sets, where the C library can. */
+static int lock_in_time(pthread_mutex_t *mutex)
+{
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 30)
+    const clockid_t clock = CLOCK_MONOTONIC;
+#else
+    const clockid_t clock = CLOCK_REALTIME;
+#endif
+    struct timespec end;
+
+    clock_gettime(clock, &end);
+    end.tv_nsec += GUARD_SHM_LOCK_USEC * 1000L;
+    if (end.tv_nsec >= 1000000000L) {
+        end.tv_sec++;
+        end.tv_nsec -= 1000000000L;
+    }
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 30)
+    return pthread_mutex_clocklock(mutex, clock, &end);
+#else
+    return pthread_mutex_timedlock(mutex, &end);
+#endif
+}
+
 apr_status_t guard_shm_table_lock(guard_shm_table_t *table, uint32_t number)
 {
     guard_shm_stripe_t *stripe = &table->stripe[number];
     int rv = pthread_mutex_trylock(&stripe->mutex);
 
     if (rv == EBUSY) {
-        struct timespec end;
-
-        clock_gettime(CLOCK_REALTIME, &end);
-        end.tv_nsec += GUARD_SHM_LOCK_USEC * 1000L;
-        if (end.tv_nsec >= 1000000000L) {
-            end.tv_sec++;
-            end.tv_nsec -= 1000000000L;
-        }
-        rv = pthread_mutex_timedlock(&stripe->mutex, &end);
+        rv = lock_in_time(&stripe->mutex);
     }
     if (rv == EOWNERDEAD) {
         restore_locked(table, stripe);

@@ -117,6 +117,10 @@ void guard_shm_table_attach(guard_shm_table_t *table, void *mapping,
 /** (Re)make all locks. Only while nobody else uses the table. */
 apr_status_t guard_shm_table_init_locks(guard_shm_table_t *table);
 
+/** (Re)make the locks that are blank: those whose page was cut off the file.
+ *  Others may be held at this moment. */
+apr_status_t guard_shm_table_init_lost_locks(guard_shm_table_t *table);
+
 /** Undo every change that a killed process left half done. Only while nobody
  *  else uses the table; before guard_shm_table_init_locks. */
 void guard_shm_table_restore(guard_shm_table_t *table);

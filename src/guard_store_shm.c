@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * guard_store_shm.c owns the store's operations on shared memory: how several
- * limits become one verdict, and what that does to their records. It knows no
- * file beyond opening it, and leaves every rule of counting to guard_policy.c.
+ * guard_store_shm.c owns the store's operations on shared memory: reserve,
+ * settle and peek, from locking to unlocking. It knows no file beyond opening
+ * it, and leaves verdicts to guard_store_shm_verdict.c.
  *
  * Invariant: an operation locks the stripes of all its claims, in ascending
  * order and before it reads any record; works on copies; and writes back only
@@ -12,6 +12,7 @@
 #include "guard_store_shm.h"
 #include "guard_store_shm_claim.h"
 #include "guard_store_shm_file.h"
+#include "guard_store_shm_verdict.h"
 #include "guard_store_shm_walk.h"
 
 #include <apr_strings.h>
@@ -36,222 +37,6 @@ static guard_shm_file_t *file_of(guard_store_t *store)
     return &((guard_shm_store_t *)store)->file;
 }
 
-/* Of several lockouts the longest decides, of other rows the first. */
-static unsigned decisive(const guard_claim_view_t *views, unsigned count,
-                         guard_row_e row)
-{
-    unsigned best = count;
-
-    for (unsigned i = 0; i < count; i++) {
-        if (views[i].row == row &&
-            (best == count ||
-             (row == GUARD_ROW_LOCKED &&
-              views[i].record.until_usec > views[best].record.until_usec))) {
-            best = i;
-        }
-    }
-    return best < count ? best : 0;
-}
-
-/* One address makes such a client, not a network or the whole world. */
-static int is_narrow(const guard_client_t *client)
-{
-    return client->kind == GUARD_KIND_IP || client->kind == GUARD_KIND_LOGIN;
-}
-
-static int any(const guard_claim_view_t *views, unsigned count, guard_row_e row)
-{
-    for (unsigned i = 0; i < count; i++) {
-        if (views[i].row == row) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* The limit was lowered below what has failed already. */
-static void lock_over(guard_claim_view_t *views, unsigned count,
-                      uint64_t table_usec, guard_report_t *report)
-{
-    for (unsigned i = 0; i < count; i++) {
-        if (views[i].row == GUARD_ROW_OVER) {
-            guard_policy_lock(&views[i].record, views[i].policy, table_usec);
-            views[i].row = GUARD_ROW_LOCKED;
-            views[i].changed = 1;
-            report->standing[i].event = GUARD_EVENT_LOCKOUT;
-        }
-    }
-}
-
-/* No place: join those who wait for one, unless there are enough of them. */
-static guard_verdict_e queue(guard_claim_view_t *views, unsigned count,
-                             uint64_t table_usec, apr_interval_time_t wait_usec,
-                             guard_ticket_t *ticket)
-{
-    for (unsigned i = 0; i < count; i++) {
-        if (views[i].row != GUARD_ROW_FULL || ticket->waiting[i]) {
-            continue;
-        }
-        if (!guard_policy_wait(&views[i].record, table_usec, wait_usec)) {
-            return GUARD_BUSY;
-        }
-        ticket->waiting[i] = 1;
-        views[i].changed = 1;
-    }
-    ticket->state = GUARD_TICKET_WAITING;
-    return GUARD_WAIT;
-}
-
-static void refuse_busy(guard_claim_view_t *views, unsigned count,
-                        uint64_t table_usec)
-{
-    for (unsigned i = 0; i < count; i++) {
-        if (views[i].row == GUARD_ROW_FULL) {
-            guard_policy_busy(&views[i].record, views[i].policy, table_usec);
-            views[i].changed = 1;
-        }
-    }
-}
-
-static void admit(guard_claim_view_t *views, const guard_claim_t *claims,
-                  unsigned count, uint64_t table_usec, guard_ticket_t *ticket)
-{
-    for (unsigned i = 0; i < count; i++) {
-        ticket->hold[i] =
-            guard_policy_take(&views[i].record, views[i].policy, views[i].row,
-                              &ticket->guess, table_usec);
-        if (ticket->hold[i].what == GUARD_HOLD_SLOT && views[i].is_proven) {
-            ticket->hold[i].what = GUARD_HOLD_SLOT_PROVEN;
-        }
-        ticket->claim[i] = claims[i];
-        ticket->overflow[i] = guard_shm_is_overflow(views[i].place.index)
-                                  ? (uint8_t)views[i].place.index
-                                  : 0;
-        views[i].changed |= views[i].row != GUARD_ROW_PROVEN;
-    }
-    ticket->claim_count = count;
-    ticket->state = GUARD_TICKET_OPEN;
-}
-
-/* Whoever waited and now is told something else, waits no longer. */
-static void stop_waiting(guard_claim_view_t *views, unsigned count,
-                         guard_ticket_t *ticket)
-{
-    for (unsigned i = 0; i < count; i++) {
-        if (ticket->waiting[i]) {
-            guard_policy_unwait(&views[i].record);
-            ticket->waiting[i] = 0;
-            views[i].changed = 1;
-        }
-    }
-}
-
-/* What the rows come to; changes no record. */
-static guard_verdict_e judge(const guard_claim_view_t *views, unsigned count,
-                             guard_row_e strictest, int may_wait,
-                             const guard_ticket_t *ticket,
-                             guard_report_t *report)
-{
-    switch (strictest) {
-    case GUARD_ROW_LOCKED:
-    case GUARD_ROW_OVER:
-        return GUARD_LOCKED;
-    case GUARD_ROW_REPEATED:
-        return GUARD_REPEAT;
-    case GUARD_ROW_CHECKING:
-        if (may_wait) {
-            return GUARD_WAIT;
-        }
-        break; /* it has waited in vain: verifies under the same place */
-    default:
-        break;
-    }
-    if (any(views, count, GUARD_ROW_FULL)) {
-        return may_wait ? GUARD_WAIT : GUARD_BUSY;
-    }
-    report->is_proven = any(views, count, GUARD_ROW_PROVEN);
-    if (ticket->no_check && !report->is_proven) {
-        report->lacks_check = 1;
-        return may_wait ? GUARD_WAIT : GUARD_OVERLOAD;
-    }
-    return GUARD_ADMIT;
-}
-
-/* The verdict, and what it does to the records. */
-static guard_verdict_e decide(guard_store_t *store, guard_claim_view_t *views,
-                              const guard_claim_t *claims, unsigned count,
-                              uint64_t table_usec, guard_patience_e patience,
-                              guard_ticket_t *ticket, guard_report_t *report)
-{
-    guard_row_e row = GUARD_ROW_FREE;
-    guard_verdict_e verdict;
-
-    for (unsigned i = 0; i < count; i++) {
-        row = guard_policy_strictest(row, views[i].row);
-    }
-    verdict =
-        judge(views, count, row, patience == GUARD_MAY_WAIT, ticket, report);
-    if (verdict == GUARD_WAIT && row == GUARD_ROW_FULL) {
-        verdict = queue(views, count, table_usec, store->wait_usec, ticket);
-    }
-    if (verdict == GUARD_LOCKED) {
-        lock_over(views, count, table_usec, report);
-        row = GUARD_ROW_LOCKED;
-    } else if (verdict == GUARD_BUSY) {
-        refuse_busy(views, count, table_usec);
-        row = GUARD_ROW_FULL;
-    } else if (verdict == GUARD_ADMIT) {
-        admit(views, claims, count, table_usec, ticket);
-    }
-    if (verdict != GUARD_WAIT) {
-        stop_waiting(views, count, ticket);
-    }
-    report->decisive = decisive(views, count, row);
-    return verdict;
-}
-
-/* Whether a row may still give way to "proven". */
-static int is_open(guard_row_e row)
-{
-    return row == GUARD_ROW_FREE || row == GUARD_ROW_FULL;
-}
-
-/*
- * The rows of all claims. A guess that was right from this address was right
- * from its network, and by its user, too: what is proven for the narrow kinds
- * needs no place in the wide ones, where many people's guesses would have to
- * be remembered.
- */
-static void judge_all(const guard_shm_table_t *table, guard_claim_view_t *views,
-                      const guard_claim_t *claims, unsigned count,
-                      const guard_guess_t *guess, uint64_t table_usec)
-{
-    int narrow_proven = 0;
-
-    for (unsigned i = 0; i < count; i++) {
-        const guard_client_t *client = &claims[i].client;
-        guard_claim_view_t *view = &views[i];
-
-        view->row =
-            guard_policy_judge(&view->record, view->policy, guess, table_usec);
-        view->is_proven =
-            view->row == GUARD_ROW_PROVEN ||
-            (is_open(view->row) &&
-             guard_shm_proven_find(table, client->id, guess->proven_tag,
-                                   table_usec));
-        if (view->is_proven && is_open(view->row) &&
-            guard_policy_trusts(&view->record)) {
-            view->row = GUARD_ROW_PROVEN;
-        }
-        narrow_proven |= view->row == GUARD_ROW_PROVEN && is_narrow(client);
-    }
-    for (unsigned i = 0; narrow_proven && i < count; i++) {
-        if (is_open(views[i].row) && !is_narrow(&claims[i].client)) {
-            views[i].row = GUARD_ROW_PROVEN;
-        }
-    }
-}
-
 /* Remember, or forget, that the guess is right. */
 static void note_proof(guard_shm_table_t *table, const guard_ticket_t *ticket,
                        guard_outcome_e outcome, uint64_t table_usec)
@@ -259,7 +44,7 @@ static void note_proof(guard_shm_table_t *table, const guard_ticket_t *ticket,
     for (unsigned i = 0; i < ticket->claim_count; i++) {
         const guard_client_t *client = &ticket->claim[i].client;
 
-        if (outcome == GUARD_RIGHT && is_narrow(client)) {
+        if (outcome == GUARD_RIGHT && guard_shm_verdict_is_narrow(client)) {
             guard_shm_proven_add(table, client->id, ticket->guess.proven_tag,
                                  table_usec);
         } else if (outcome == GUARD_WRONG) {
@@ -286,9 +71,9 @@ static apr_status_t shm_reserve(guard_store_t *store, uint64_t now_usec,
     memset(report, 0, sizeof(*report));
     ticket->guess = *guess;
     guard_shm_claim_load_locked(table, claims, count, table_usec, views);
-    judge_all(table, views, claims, count, guess, table_usec);
-    report->verdict = decide(store, views, claims, count, table_usec, patience,
-                             ticket, report);
+    guard_shm_verdict_judge(table, views, claims, count, guess, table_usec);
+    report->verdict = guard_shm_verdict_decide(
+        store, views, claims, count, table_usec, patience, ticket, report);
     for (unsigned i = 0; i < count; i++) {
         guard_shm_claim_save_locked(table, &claims[i].client, &views[i]);
         guard_shm_claim_tell(&report->standing[i], &views[i], table_usec);
@@ -362,7 +147,8 @@ static apr_status_t shm_peek(guard_store_t *store, uint64_t now_usec,
     }
     guard_shm_claim_unlock(table, &stripes);
     if (report->verdict == GUARD_LOCKED) {
-        report->decisive = decisive(views, count, GUARD_ROW_LOCKED);
+        report->decisive =
+            guard_shm_verdict_decisive(views, count, GUARD_ROW_LOCKED);
     }
     return APR_SUCCESS;
 }

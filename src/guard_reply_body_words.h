@@ -68,15 +68,15 @@
       "and close all of its windows first.",                                   \
       "If this account should have access, ask the administrator.")            \
     X(LOCKED, "locked", CLOCK, NONE, "Sign-in is paused",                      \
-      "Too many sign-ins from your network address failed. For now, no "       \
-      "password from it is accepted, not even the right one.",                 \
+      "Too many sign-ins have failed. For now, no password is accepted, not "  \
+      "even the right one.",                                                   \
       "This is temporary and ends by itself. Trying earlier does not make "    \
       "it longer.",                                                            \
       GUARD_ADVISE_FORGET, GUARD_ADVISE_KEYBOARD, GUARD_ADVISE_ADDRESS,        \
       "Not you, or urgent? Ask the administrator to end the pause.")           \
     X(BUSY, "busy", CLOCK, AGAIN, "One moment, please",                        \
-      "Several sign-ins from your network address are being checked right "    \
-      "now. Yours has not been looked at.",                                    \
+      "Several of your sign-ins are being checked at this moment. This one "   \
+      "has not been looked at.",                                               \
       "This is temporary.", "Wait a moment, then open the page again.",        \
       GUARD_ADVISE_FORGET, GUARD_ADVISE_ADDRESS,                               \
       "If it keeps happening, ask the administrator.")                         \

@@ -23,10 +23,6 @@
 #include "guard_policy.h"
 #include <apr_pools.h>
 
-/** Group and version under which stores are registered (ap_provider.h). */
-#define GUARD_STORE_GROUP "auth_guard_store"
-#define GUARD_STORE_VERSION "0"
-
 #define GUARD_CLAIMS_MAX GUARD_KIND_MAX
 
 /** A client and the limit that is in force for it. */
@@ -91,7 +87,6 @@ typedef struct guard_ticket_t {
     guard_hold_t hold[GUARD_CLAIMS_MAX];
     uint8_t overflow[GUARD_CLAIMS_MAX]; /* held in an overflow record: which */
     uint8_t waiting[GUARD_CLAIMS_MAX];  /* counted as waiter there */
-    char token[16];                     /* for stores across a network */
 } guard_ticket_t;
 
 /** What the counters count; docs/log.md and the metrics name them alike. */

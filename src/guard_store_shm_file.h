@@ -21,7 +21,6 @@
 
 /** The open file. */
 typedef struct guard_shm_file_t {
-    const char *path;
     int fd;
     void *mapping;
     guard_shm_shape_t shape; /* [open] trusted copy */

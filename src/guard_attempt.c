@@ -58,21 +58,27 @@ static int verify(request_rec *r, int settled)
     return status;
 }
 
-/* mod_auth_digest looks at the nonce last: stale means a right password. */
+/*
+ * mod_auth_digest looks at the nonce last: stale means a right password. Only
+ * an opaque that it does not know makes it say stale to a wrong one, too;
+ * where one was sent, the word is worth nothing.
+ */
 static int is_stale(const guard_attempt_t *a)
 {
     const char *challenge =
         apr_table_get(a->r->err_headers_out, a->r->proxyreq == PROXYREQ_PROXY
                                                  ? "Proxy-Authenticate"
                                                  : "WWW-Authenticate");
+    const char *stale;
 
     if (!challenge || a->credentials.scheme != GUARD_SCHEME_DIGEST ||
         strncasecmp(challenge, "Digest ", 7)) {
         return 0;
     }
-    return !strcasecmp(
-        guard_credentials_parameter(a->r->pool, challenge + 7, "stale"),
-        "true");
+    stale = guard_credentials_parameter(a->r->pool, challenge + 7, "stale");
+    return stale && !strcasecmp(stale, "true") &&
+           !guard_credentials_parameter(a->r->pool, a->credentials.parameters,
+                                        "opaque");
 }
 
 /*
@@ -190,23 +196,8 @@ static int is_guess(const guard_attempt_t *a, const char *auth_type)
             !strcasecmp(auth_type, "Digest"));
 }
 
-/* This scope has passed or failed these credentials in this chain: the same
- * end, and nothing is charged again. */
-static int revisit(guard_attempt_t *a)
-{
-    guard_view_t *view = &a->visit->view;
-
-    if (a->visit->ended == GUARD_VISIT_PASSED || guard_reserve_observes(a)) {
-        return pass_on(a, 1);
-    }
-    if (view->state == GUARD_STATE_FAILED) {
-        view->answer = GUARD_ANSWER_WRONG;
-    }
-    return refuse(a);
-}
-
-/* The credentials were right in a directory above, in this chain: no guess,
- * but a lockout here is one. */
+/* The credentials were right before, in this chain, here or in a directory
+ * above: no guess, but a lockout is one. */
 static int pass_below(guard_attempt_t *a)
 {
     guard_reserve_claim(a, 1);
@@ -214,6 +205,24 @@ static int pass_below(guard_attempt_t *a)
         return refuse(a);
     }
     return pass_on(a, 1);
+}
+
+/* This scope has passed or failed these credentials in this chain: the same
+ * end, and nothing is charged again. */
+static int revisit(guard_attempt_t *a)
+{
+    guard_view_t *view = &a->visit->view;
+
+    if (guard_reserve_observes(a)) {
+        return pass_on(a, 1);
+    }
+    if (a->visit->ended == GUARD_VISIT_PASSED) {
+        return pass_below(a);
+    }
+    if (view->state == GUARD_STATE_FAILED) {
+        view->answer = GUARD_ANSWER_WRONG;
+    }
+    return refuse(a);
 }
 
 /* Our directives came from a .htaccess into a scope that is the server's. */
@@ -264,6 +273,7 @@ static int check_guarded(guard_attempt_t *a, const char *auth_type)
         a->visit->ended == GUARD_VISIT_FAILED) {
         return revisit(a);
     }
+    a->visit->fakes = a->conf->fake == GUARD_FAKE_ON;
     guard_reserve_show(a, GUARD_STATE_OK, GUARD_ANSWER_NONE);
     if (guard_reserve_is_exempt(a)) {
         guard_reserve_tally_exempt(a, is_guess(a, auth_type));

@@ -95,7 +95,8 @@ int guard_chain_passed_above(request_rec *r, const char *host,
 
     for (; visit; visit = visit->next) {
         if (visit->ended == GUARD_VISIT_PASSED &&
-            (!credentials || !strcmp(visit->credentials, credentials)) &&
+            (credentials ? !strcmp(visit->credentials, credentials)
+                         : visit->fakes) &&
             reaches_over(visit, host, scope)) {
             return 1;
         }

@@ -59,6 +59,7 @@ typedef struct guard_visit_t {
     const char *host;        /* the scope's part for the virtual host */
     const char *credentials; /* header or "" */
     guard_visit_e ended;
+    int fakes; /* AuthBasicFake replaces the header once it has passed */
     guard_view_t view;
 } guard_visit_t;
 
@@ -85,7 +86,7 @@ const char *guard_chain_header(request_rec *r);
 
 /** @return 1 if these credentials passed, in this chain, in this scope or one
  *  that reaches over it (a directory above it on the same host), else 0.
- *  credentials NULL: any that were presented. */
+ *  credentials NULL: any, where AuthBasicFake has replaced them since. */
 int guard_chain_passed_above(request_rec *r, const char *host,
                              const char *scope, const char *credentials);
 

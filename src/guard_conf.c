@@ -34,6 +34,7 @@ void *guard_conf_merge_dir(apr_pool_t *pool, void *base_conf, void *add_conf)
     PICK_WITH(mode, mode_origin);
     PICK(basic_face);
     PICK_WITH(basic_face, basic_origin);
+    PICK(fake);
     PICK(form_face);
     PICK_WITH(form_face, form_origin);
     PICK(delegates);
@@ -421,6 +422,8 @@ const command_rec guard_conf_commands[] = {
     AP_INIT_RAW_ARGS("AuthBasicProvider", guard_conf_face_basic, NULL,
                      OR_AUTHCFG,
                      "seen here only to learn whether guard is listed"),
+    AP_INIT_RAW_ARGS("AuthBasicFake", guard_conf_face_fake, NULL, OR_AUTHCFG,
+                     "seen here only to learn whether a header is replaced"),
     AP_INIT_RAW_ARGS("AuthFormProvider", guard_conf_face_form, NULL, OR_AUTHCFG,
                      "seen here only to learn whether guard is listed"),
     {.name = NULL}};

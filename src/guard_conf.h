@@ -49,6 +49,13 @@ typedef enum {
     GUARD_RESPONSE_DROP
 } guard_response_e;
 
+/** Whether AuthBasicFake puts another header in place of the client's. */
+typedef enum {
+    GUARD_FAKE_UNSET = 0,
+    GUARD_FAKE_OFF,
+    GUARD_FAKE_ON
+} guard_fake_e;
+
 /** Per directory. Zero is unset throughout, so that a merge is a line a
  *  field. */
 typedef struct guard_dir_conf_t {
@@ -56,6 +63,7 @@ typedef struct guard_dir_conf_t {
     guard_origin_e mode_origin;
     guard_face_e basic_face;
     guard_origin_e basic_origin;
+    guard_fake_e fake;
     guard_face_e form_face;
     guard_origin_e form_origin;
     apr_array_header_t *delegates;           /* const char *; NULL: unset */

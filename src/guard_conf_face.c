@@ -61,6 +61,20 @@ const char *guard_conf_face_basic(cmd_parms *cmd, void *dir_conf,
     return NULL;
 }
 
+const char *guard_conf_face_fake(cmd_parms *cmd, void *dir_conf,
+                                 const char *args)
+{
+    guard_dir_conf_t *conf = dir_conf;
+
+    if (!ap_find_linked_module("mod_auth_basic.c")) {
+        return miss_owner(cmd);
+    }
+    conf->fake = ap_cstr_casecmp(ap_getword_conf(cmd->temp_pool, &args), "off")
+                     ? GUARD_FAKE_ON
+                     : GUARD_FAKE_OFF;
+    return NULL;
+}
+
 const char *guard_conf_face_form(cmd_parms *cmd, void *dir_conf,
                                  const char *args)
 {

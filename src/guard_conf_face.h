@@ -2,9 +2,9 @@
 /**
  * guard_conf_face.h: whether `guard` is among the providers of a directory.
  *
- * AuthBasicProvider and AuthFormProvider are other modules' directives. httpd
- * calls every module that has one of that name, so the command table of
- * guard_conf.c has these two beside its own.
+ * AuthBasicProvider, AuthBasicFake and AuthFormProvider are other modules'
+ * directives. httpd calls every module that has one of that name, so the
+ * command table of guard_conf.c has these beside its own.
  */
 #ifndef GUARD_CONF_FACE_H
 #define GUARD_CONF_FACE_H
@@ -15,6 +15,10 @@
  *  where mod_auth_basic is not loaded. */
 const char *guard_conf_face_basic(cmd_parms *cmd, void *dir_conf,
                                   const char *args);
+
+/** AuthBasicFake: note whether it is in force. */
+const char *guard_conf_face_fake(cmd_parms *cmd, void *dir_conf,
+                                 const char *args);
 
 /** AuthFormProvider, the same with mod_auth_form. */
 const char *guard_conf_face_form(cmd_parms *cmd, void *dir_conf,

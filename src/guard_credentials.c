@@ -121,7 +121,7 @@ static const char *copy_value(apr_pool_t *pool, const parameter_t *parameter)
 const char *guard_credentials_parameter(apr_pool_t *pool, const char *text,
                                         const char *name)
 {
-    parameter_t parameter, last = {.value = ""};
+    parameter_t parameter, last = {.value = NULL};
 
     while (*text) {
         text = read_parameter(text, &parameter);
@@ -130,7 +130,16 @@ const char *guard_credentials_parameter(apr_pool_t *pool, const char *text,
             last = parameter;
         }
     }
-    return copy_value(pool, &last);
+    return last.value ? copy_value(pool, &last) : NULL;
+}
+
+/* The same, where none is as good as an empty one. */
+static const char *parameter_or_empty(apr_pool_t *pool, const char *text,
+                                      const char *name)
+{
+    const char *value = guard_credentials_parameter(pool, text, name);
+
+    return value ? value : "";
 }
 
 guard_credentials_t guard_credentials_parse(apr_pool_t *pool,
@@ -153,8 +162,9 @@ guard_credentials_t guard_credentials_parse(apr_pool_t *pool,
     }
     if (credentials.scheme == GUARD_SCHEME_DIGEST) {
         credentials.password = NULL;
+        credentials.parameters = rest;
         credentials.user = guard_credentials_parameter(pool, rest, "username");
-        credentials.nonce = guard_credentials_parameter(pool, rest, "nonce");
+        credentials.nonce = parameter_or_empty(pool, rest, "nonce");
     }
     return credentials;
 }

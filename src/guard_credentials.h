@@ -19,10 +19,11 @@ typedef enum {
 /** Credentials taken apart. For Digest, password is NULL. */
 typedef struct guard_credentials_t {
     guard_scheme_e scheme;
-    const char *header;   /* as sent */
-    const char *user;     /* never NULL */
-    const char *password; /* Basic */
-    const char *nonce;    /* Digest */
+    const char *header;     /* as sent */
+    const char *user;       /* never NULL */
+    const char *password;   /* Basic */
+    const char *nonce;      /* Digest */
+    const char *parameters; /* Digest: what follows the scheme */
 } guard_credentials_t;
 
 /**
@@ -39,7 +40,7 @@ guard_credentials_t guard_credentials_parse(apr_pool_t *pool,
  * Read one parameter out of what follows the scheme in a Digest header or
  * challenge (RFC 7616). Where a name is repeated the last one counts, as for
  * mod_auth_digest: who is asked for must be who is checked.
- * @return the value with its quotes undone; "" if there is none
+ * @return the value with its quotes undone; NULL if there is none
  */
 const char *guard_credentials_parameter(apr_pool_t *pool, const char *text,
                                         const char *name);

@@ -161,13 +161,20 @@ static patience_t begin_patience(const guard_attempt_t *a)
     return patience;
 }
 
-/* Sleep a little. @return 1, or 0 if it has waited long enough, or may not. */
-static int wait_more(patience_t *patience)
+/* Threads that may wait are few, but for one that joins: it waits for a check
+ * that is under way, and would take longer and cost more to make its own.
+ * @return 1 after a little sleep, or 0 if it has waited long enough, or may
+ * not */
+static int wait_more(patience_t *patience, int is_join)
 {
-    patience->holds_thread =
-        patience->holds_thread || guard_server_wait_begin();
-    if (!patience->holds_thread || guard_store_clock() - patience->start_usec >=
-                                       (uint64_t)patience->wait_usec) {
+    if (guard_store_clock() - patience->start_usec >=
+        (uint64_t)patience->wait_usec) {
+        return 0;
+    }
+    if (!is_join && !patience->holds_thread) {
+        patience->holds_thread = guard_server_wait_begin();
+    }
+    if (!is_join && !patience->holds_thread) {
         return 0;
     }
     apr_sleep(patience->pause_usec);
@@ -227,7 +234,7 @@ static apr_status_t ask_store(guard_attempt_t *a, patience_t *patience)
             return rv;
         }
         give_check_back(a);
-        if (!wait_more(patience)) {
+        if (!wait_more(patience, rv == APR_SUCCESS && a->report.is_join)) {
             if (last == GUARD_LAST_TRY) {
                 return rv;
             }
@@ -313,7 +320,7 @@ guard_verdict_e guard_reserve_peek(guard_attempt_t *a)
     do {
         rv = a->store->ops->peek(a->store, guard_store_clock(), a->claims,
                                  a->claim_count, &a->report);
-    } while (rv == APR_TIMEUP && wait_more(&patience));
+    } while (rv == APR_TIMEUP && wait_more(&patience, 0));
     end_patience(&patience);
     guard_log_store(a->r, rv);
     if (rv != APR_SUCCESS || a->report.verdict != GUARD_LOCKED) {
@@ -343,7 +350,7 @@ void guard_reserve_settle(guard_attempt_t *a, guard_outcome_e outcome)
     do {
         rv = a->store->ops->settle(a->store, guard_store_clock(), &a->ticket,
                                    outcome, &a->report);
-    } while (rv == APR_TIMEUP && wait_more(&patience));
+    } while (rv == APR_TIMEUP && wait_more(&patience, 0));
     end_patience(&patience);
     guard_log_store(a->r, rv);
     a->store->ops->tally(a->store, TOLD[outcome].counter);

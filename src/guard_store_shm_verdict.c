@@ -130,6 +130,7 @@ static guard_verdict_e judge(const guard_claim_view_t *views, unsigned count,
     case GUARD_ROW_REPEATED:
         return GUARD_REPEAT;
     case GUARD_ROW_CHECKING:
+        report->is_join = may_wait;
         if (may_wait) {
             return GUARD_WAIT;
         }

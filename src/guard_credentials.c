@@ -163,7 +163,7 @@ guard_credentials_t guard_credentials_parse(apr_pool_t *pool,
     if (credentials.scheme == GUARD_SCHEME_DIGEST) {
         credentials.password = NULL;
         credentials.parameters = rest;
-        credentials.user = guard_credentials_parameter(pool, rest, "username");
+        credentials.user = parameter_or_empty(pool, rest, "username");
         credentials.nonce = parameter_or_empty(pool, rest, "nonce");
     }
     return credentials;

@@ -245,11 +245,13 @@ static void resize_checks(server_rec *main_server)
 static apr_status_t find_checks(retained_t *retained)
 {
     apr_status_t rv = APR_SUCCESS;
+    int is_root = geteuid() == 0; /* else the children are who we are */
     int id;
 
     if (!retained->checks_id) {
-        rv = guard_checks_open(&id, retained->path, ap_unixd_config.user_id,
-                               ap_unixd_config.group_id);
+        rv = guard_checks_open(&id, retained->path,
+                               is_root ? ap_unixd_config.user_id : geteuid(),
+                               is_root ? ap_unixd_config.group_id : getegid());
         retained->checks_id = rv == APR_SUCCESS ? id + 1 : 0;
     }
     return rv;

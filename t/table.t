@@ -45,11 +45,11 @@ sub verdicts {
       (@locked) x LIMIT;
     is(tally($t->many(1, @rounds)), '401.1=300', '100 clients are locked');
     my @new = map { address(2, $_) } 1 .. 3000;
-    my @answers = $t->many(40,
+    my @answers = $t->many(8,
         map { wrong_guesses('/a/', 'alice', 1, from => $_) } @new);
     is(scalar(grep { $_->status !~ /\A(?:401|429)\z/ } @answers), 0,
         '3,000 newcomers are answered');
-    is(tally($t->many(20, map { { path => '/a/', user => 'alice',
+    is(tally($t->many(8, map { { path => '/a/', user => 'alice',
                             pass => 'right', from => $_ } } @locked)),
         '401.501=100', 'none of the 100 is freed');
     my %before = verdicts($t);

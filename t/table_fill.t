@@ -27,7 +27,7 @@ $t->start;
 sub each_from {
     my ($group, $count, @request) = @_;
 
-    return tally($t->many(10,
+    return tally($t->many(8,
             map { { path => '/main/', from => "127.0.$group.$_", @request } }
               1 .. $count));
 }
@@ -41,7 +41,7 @@ is($t->guess('/main/', 'bob', 'secret', from => '127.0.1.2'), 200,
 
 my @fill = map { { path => '/tenant/', user => "user$_", pass => 'x',
           from => '127.0.2.1' } } 1 .. 5 * CLIENTS;
-is(scalar(grep { $_->status != 401 } $t->many(40, @fill)), 0,
+is(scalar(grep { $_->status != 401 } $t->many(8, @fill)), 0,
     'one visitor of the tenant makes up names');
 is($t->guess('/tenant/', 'user1', 'x', from => '127.0.2.1'), '401.501',
     'each of which is locked');

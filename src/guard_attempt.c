@@ -260,14 +260,14 @@ static const char *header_to_check(guard_attempt_t *a, const char *host,
 
 static int check_guarded(guard_attempt_t *a, const char *auth_type)
 {
-    const char *host = guard_scope_host(a->r, a->conf);
+    const char *host = a->scope.host;
     int was_right_above;
     const char *header = header_to_check(a, host, &was_right_above);
     guard_credentials_t credentials =
         guard_credentials_parse(a->r->pool, header);
 
     guard_reserve_present(a, &credentials);
-    a->visit = guard_chain_visit(a->r, host, a->subject.scope,
+    a->visit = guard_chain_visit(a->r, host, a->subject.scope, a->guess_realm,
                                  credentials_key(header, auth_type));
     if (a->visit->ended == GUARD_VISIT_PASSED ||
         a->visit->ended == GUARD_VISIT_FAILED) {
@@ -294,8 +294,8 @@ static int refuse_uncounted(guard_attempt_t *a)
     if (guard_reserve_observes(a)) {
         return DECLINED;
     }
-    a->visit = guard_chain_visit(a->r, guard_scope_host(a->r, a->conf),
-                                 a->subject.scope, "\n(uncounted)");
+    a->visit = guard_chain_visit(a->r, a->scope.host, a->subject.scope,
+                                 a->guess_realm, "\n(uncounted)");
     guard_reserve_show(a, GUARD_STATE_OVERLOAD, GUARD_ANSWER_OVERLOAD);
     return refuse(a);
 }

@@ -69,12 +69,13 @@ const char *guard_chain_credentials(request_rec *r)
 }
 
 static guard_visit_t *find(const chain_t *chain, const char *scope,
-                           const char *credentials)
+                           const char *realm, const char *credentials)
 {
     guard_visit_t *visit = chain->visits;
 
-    while (visit && (strcmp(visit->scope, scope) ||
-                     strcmp(visit->credentials, credentials))) {
+    while (visit &&
+           (strcmp(visit->scope, scope) || strcmp(visit->realm, realm) ||
+            strcmp(visit->credentials, credentials))) {
         visit = visit->next;
     }
     return visit;
@@ -94,9 +95,11 @@ int guard_chain_passed_above(request_rec *r, const char *host,
     guard_visit_t *visit = chain_of(r)->visits;
 
     for (; visit; visit = visit->next) {
-        if (visit->ended == GUARD_VISIT_PASSED &&
-            (credentials ? !strcmp(visit->credentials, credentials)
-                         : visit->fakes) &&
+        int is_meant = credentials ? !strcmp(visit->credentials, credentials) &&
+                                         strcmp(visit->scope, scope)
+                                   : visit->fakes;
+
+        if (is_meant && visit->ended == GUARD_VISIT_PASSED &&
             reaches_over(visit, host, scope)) {
             return 1;
         }
@@ -105,16 +108,18 @@ int guard_chain_passed_above(request_rec *r, const char *host,
 }
 
 guard_visit_t *guard_chain_visit(request_rec *r, const char *host,
-                                 const char *scope, const char *credentials)
+                                 const char *scope, const char *realm,
+                                 const char *credentials)
 {
     chain_t *chain = chain_of(r);
-    guard_visit_t *visit = find(chain, scope, credentials);
+    guard_visit_t *visit = find(chain, scope, realm, credentials);
     apr_pool_t *pool = first_of(r)->pool;
 
     if (!visit) {
         visit = apr_pcalloc(pool, sizeof(*visit));
         visit->scope = apr_pstrdup(pool, scope);
         visit->host = host;
+        visit->realm = apr_pstrdup(pool, realm);
         visit->credentials = apr_pstrdup(pool, credentials);
         visit->next = chain->visits;
         chain->visits = visit;

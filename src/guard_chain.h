@@ -56,7 +56,8 @@ typedef enum {
 typedef struct guard_visit_t {
     struct guard_visit_t *next;
     const char *scope;
-    const char *host;        /* the scope's part for the virtual host */
+    const char *host; /* the scope's part for the virtual host */
+    const char *realm;
     const char *credentials; /* header or "" */
     guard_visit_e ended;
     int fakes; /* AuthBasicFake replaces the header once it has passed */
@@ -84,16 +85,19 @@ const char *guard_chain_credentials(request_rec *r);
 /** @return what the request carries there now; NULL for nothing. */
 const char *guard_chain_header(request_rec *r);
 
-/** @return 1 if these credentials passed, in this chain, in this scope or one
- *  that reaches over it (a directory above it on the same host), else 0.
- *  credentials NULL: any, where AuthBasicFake has replaced them since. */
+/** @return 1 if these credentials passed, in this chain, in a scope that
+ *  reaches over this one (a directory above it on the same host), else 0.
+ *  credentials NULL: any, where AuthBasicFake has replaced them since, and in
+ *  this very scope, too. */
 int guard_chain_passed_above(request_rec *r, const char *host,
                              const char *scope, const char *credentials);
 
-/** Find the visit of that scope with these credentials, or begin one, and make
- *  it r's. Only one that has passed or failed speaks for a later try. */
+/** Find the visit of that scope and realm with these credentials, or begin
+ *  one, and make it r's. Only one that has passed or failed speaks for a later
+ * try. */
 guard_visit_t *guard_chain_visit(request_rec *r, const char *host,
-                                 const char *scope, const char *credentials);
+                                 const char *scope, const char *realm,
+                                 const char *credentials);
 
 /**
  * The view of the request that r belongs to: its own if it has one, else the

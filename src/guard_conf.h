@@ -110,9 +110,6 @@ guard_mode_e guard_conf_mode(const guard_dir_conf_t *conf,
 const guard_policy_t *guard_conf_policy(const guard_dir_conf_t *conf,
                                         guard_kind_e kind, int is_v4);
 
-/** @return 1 if the policy in force for kind came from a .htaccess, else 0. */
-int guard_conf_is_tenants(const guard_dir_conf_t *conf, guard_kind_e kind);
-
 /** @return bits (mapped space) of the address in a key of that kind. */
 uint8_t guard_conf_bits(const guard_dir_conf_t *conf, guard_kind_e kind,
                         int is_v4);

@@ -235,8 +235,7 @@ const char *guard_args_limit(guard_limit_t *out, const char *const *word,
     if (remedy) {
         return remedy;
     }
-    *out = (guard_limit_t){
-        .state = GUARD_LIMIT_SET, .policy = policy, .place = place};
+    *out = (guard_limit_t){.state = GUARD_LIMIT_SET, .policy = policy};
     return NULL;
 }
 

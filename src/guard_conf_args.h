@@ -24,7 +24,6 @@ typedef enum {
 typedef struct guard_limit_t {
     enum { GUARD_LIMIT_UNSET = 0, GUARD_LIMIT_NONE, GUARD_LIMIT_SET } state;
     guard_policy_t policy; /* SET */
-    guard_place_e place;   /* SET: where it stood */
 } guard_limit_t;
 
 #define GUARD_LOCKOUT_USEC_MIN apr_time_from_sec(1)

@@ -1,9 +1,11 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * guard_conf_face.c owns what is learnt from the directives of mod_auth_basic
- * and mod_auth_form. It refuses to judge them: their owners read the same
- * lines and do all the complaining. Invariant: with an owner loaded, nothing
- * changes for it; without, httpd answers as if this module were not there.
+ * and mod_auth_form. Their owners read the same lines and do the complaining,
+ * but for one: a form asks its providers in turn, so that beside another one
+ * guard would miss guesses without a word. Invariant: with an owner loaded,
+ * nothing changes for it; without, httpd answers as if this module were not
+ * there.
  */
 #include "guard_conf_face.h"
 
@@ -48,6 +50,12 @@ static guard_origin_e read_origin(cmd_parms *cmd)
                                                       : GUARD_ORIGIN_SERVER;
 }
 
+static int is_alone(cmd_parms *cmd, const char *args)
+{
+    ap_getword_conf(cmd->temp_pool, &args);
+    return !*args;
+}
+
 const char *guard_conf_face_basic(cmd_parms *cmd, void *dir_conf,
                                   const char *args)
 {
@@ -79,11 +87,20 @@ const char *guard_conf_face_form(cmd_parms *cmd, void *dir_conf,
                                  const char *args)
 {
     guard_dir_conf_t *conf = dir_conf;
+    guard_face_e before;
 
     if (!ap_find_linked_module("mod_auth_form.c")) {
         return miss_owner(cmd);
     }
-    conf->form_face = read_face(cmd, args, conf->form_face);
+    before = conf->form_face;
+    conf->form_face = read_face(cmd, args, before);
     conf->form_origin = read_origin(cmd);
+    if (conf->form_face == GUARD_FACE_GUARD &&
+        (before != GUARD_FACE_UNSET || !is_alone(cmd, args))) {
+        return guard_args_complain(
+            cmd->pool, cmd->cmd->name, args,
+            "guard must be the only provider of a form; name the others in "
+            "AuthGuardProvider");
+    }
     return NULL;
 }

@@ -20,7 +20,7 @@ const char *guard_conf_face_basic(cmd_parms *cmd, void *dir_conf,
 const char *guard_conf_face_fake(cmd_parms *cmd, void *dir_conf,
                                  const char *args);
 
-/** AuthFormProvider, the same with mod_auth_form. */
+/** AuthFormProvider, the same with mod_auth_form; but guard must be alone. */
 const char *guard_conf_face_form(cmd_parms *cmd, void *dir_conf,
                                  const char *args);
 

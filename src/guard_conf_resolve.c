@@ -72,12 +72,6 @@ const guard_policy_t *guard_conf_policy(const guard_dir_conf_t *conf,
     return kind == GUARD_KIND_NET && !is_v4 ? &default_net_v6 : NULL;
 }
 
-int guard_conf_is_tenants(const guard_dir_conf_t *conf, guard_kind_e kind)
-{
-    return conf->limit[kind].state == GUARD_LIMIT_SET &&
-           conf->limit[kind].place == GUARD_PLACE_HTACCESS;
-}
-
 uint8_t guard_conf_bits(const guard_dir_conf_t *conf, guard_kind_e kind,
                         int is_v4)
 {

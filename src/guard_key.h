@@ -65,8 +65,8 @@ typedef struct guard_client_t {
     uint8_t bits; /* 0 where the kind has no address */
     uint8_t kind;
     uint8_t counted;
-    uint8_t tenant; /* 1: its limit came from a .htaccess; not part of id */
-    uint64_t scope; /* guard_key_hash of the scope's name */
+    uint8_t tenant;         /* 1: a .htaccess makes its scope; not part of id */
+    uint64_t scope;         /* guard_key_hash of the scope's name */
     const char *scope_name; /* borrowed; may be NULL */
 } guard_client_t;
 

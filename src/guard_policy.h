@@ -99,7 +99,7 @@ _Static_assert(sizeof(guard_record_t) == 128, "two cache lines");
 
 /* What stands in guard_record_t.kind beside the kind. */
 #define GUARD_RECORD_OBSERVED 0x80
-#define GUARD_RECORD_TENANT 0x40 /* its limit came from a .htaccess */
+#define GUARD_RECORD_TENANT 0x40 /* a .htaccess makes its scope */
 #define GUARD_RECORD_KIND 0x0f
 
 /** The rows of the reserve table: what the client's state says of a guess. */

@@ -92,8 +92,8 @@ static authn_status check_in_provider(guard_attempt_t *a, const char *user,
     guard_reserve_present(a, &credentials);
     a->visit = request->visit;
     if (!a->visit) {
-        a->visit = guard_chain_visit(a->r, guard_scope_host(a->r, a->conf),
-                                     a->subject.scope, "\n(provider)");
+        a->visit = guard_chain_visit(a->r, a->scope.host, a->subject.scope,
+                                     a->guess_realm, "\n(provider)");
         guard_reserve_show(a, GUARD_STATE_OK, GUARD_ANSWER_NONE);
     }
     guard_reserve_claim(a, 1);

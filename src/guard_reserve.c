@@ -8,9 +8,9 @@
  * that presented a guess is counted under exactly one outcome.
  */
 #include "guard_reserve.h"
-#include "guard_scope.h"
 #include "guard_server.h"
 
+#include <apr_strings.h>
 #include <http_core.h>
 
 #include <string.h>
@@ -36,8 +36,11 @@ int guard_reserve_identify(guard_attempt_t *a, request_rec *r,
     a->store = guard_server_store();
     a->mode = mode;
     a->subject.client = r->useragent_ip;
-    a->subject.scope = guard_scope_of(r, a->conf);
+    a->scope = guard_scope_of(r, a->conf);
+    a->subject.scope = a->scope.name;
     a->subject.realm = realm ? realm : "";
+    a->guess_realm =
+        apr_pstrcat(r->pool, a->subject.realm, "\n", a->scope.dir, NULL);
     a->subject.origin = origin;
     a->subject.observed = guard_reserve_observes(a);
     return a->store &&
@@ -69,7 +72,7 @@ static void claim(guard_attempt_t *a, guard_kind_e kind, uint64_t scope,
     to->client.kind = (uint8_t)kind;
     to->client.counted = guard_reserve_observes(a) ? GUARD_COUNTED_OBSERVED
                                                    : GUARD_COUNTED_FOR_REAL;
-    to->client.tenant = (uint8_t)guard_conf_is_tenants(a->conf, kind);
+    to->client.tenant = a->scope.is_tenants ? 1 : 0;
     to->client.scope = scope;
     to->client.scope_name = a->subject.scope;
     guard_client_seal(&to->client, &a->store->table_secret, user);
@@ -81,7 +84,7 @@ void guard_reserve_claim(guard_attempt_t *a, int with_user)
     const guard_secret_t *secret = &a->store->table_secret;
     const char *user = a->credentials.user;
     uint64_t scope =
-        guard_key_hash(secret, a->subject.scope, strlen(a->subject.scope));
+        guard_key_hash(secret, a->scope.identity, strlen(a->scope.identity));
     uint64_t user_hash =
         with_user ? guard_key_hash(secret, user, strlen(user)) : 0;
 
@@ -149,7 +152,7 @@ typedef struct patience_t {
     uint64_t start_usec;
     apr_interval_time_t wait_usec;
     apr_interval_time_t pause_usec;
-    int holds_thread; /* counted among the child's waiting threads */
+    int holds[GUARD_WAIT_KINDS]; /* counted among the child's waiters */
 } patience_t;
 
 static patience_t begin_patience(const guard_attempt_t *a)
@@ -161,20 +164,17 @@ static patience_t begin_patience(const guard_attempt_t *a)
     return patience;
 }
 
-/* Threads that may wait are few, but for one that joins: it waits for a check
- * that is under way, and would take longer and cost more to make its own.
- * @return 1 after a little sleep, or 0 if it has waited long enough, or may
- * not */
-static int wait_more(patience_t *patience, int is_join)
+/* Sleep a little. @return 1, or 0 if it has waited long enough, or may not. */
+static int wait_more(patience_t *patience, guard_wait_e what)
 {
     if (guard_store_clock() - patience->start_usec >=
         (uint64_t)patience->wait_usec) {
         return 0;
     }
-    if (!is_join && !patience->holds_thread) {
-        patience->holds_thread = guard_server_wait_begin();
+    if (!patience->holds[what]) {
+        patience->holds[what] = guard_server_wait_begin(what);
     }
-    if (!is_join && !patience->holds_thread) {
+    if (!patience->holds[what]) {
         return 0;
     }
     apr_sleep(patience->pause_usec);
@@ -184,8 +184,10 @@ static int wait_more(patience_t *patience, int is_join)
 
 static void end_patience(const patience_t *patience)
 {
-    if (patience->holds_thread) {
-        guard_server_wait_end();
+    for (guard_wait_e what = 0; what < GUARD_WAIT_KINDS; what++) {
+        if (patience->holds[what]) {
+            guard_server_wait_end(what);
+        }
     }
 }
 
@@ -234,7 +236,9 @@ static apr_status_t ask_store(guard_attempt_t *a, patience_t *patience)
             return rv;
         }
         give_check_back(a);
-        if (!wait_more(patience, rv == APR_SUCCESS && a->report.is_join)) {
+        if (!wait_more(patience, rv == APR_SUCCESS && a->report.is_join
+                                     ? GUARD_WAIT_FOR_VERDICT
+                                     : GUARD_WAIT_FOR_PLACE)) {
             if (last == GUARD_LAST_TRY) {
                 return rv;
             }
@@ -303,7 +307,7 @@ static void note_refusal(guard_attempt_t *a, int is_attempt)
 guard_verdict_e guard_reserve_begin(guard_attempt_t *a)
 {
     a->guess = guard_credentials_guess(&a->credentials, &a->store->guess_secret,
-                                       a->subject.realm);
+                                       a->guess_realm);
     reserve(a);
     log_lockouts(a, a->claims, a->claim_count);
     if (a->report.verdict != GUARD_ADMIT) {
@@ -320,7 +324,7 @@ guard_verdict_e guard_reserve_peek(guard_attempt_t *a)
     do {
         rv = a->store->ops->peek(a->store, guard_store_clock(), a->claims,
                                  a->claim_count, &a->report);
-    } while (rv == APR_TIMEUP && wait_more(&patience, 0));
+    } while (rv == APR_TIMEUP && wait_more(&patience, GUARD_WAIT_FOR_PLACE));
     end_patience(&patience);
     guard_log_store(a->r, rv);
     if (rv != APR_SUCCESS || a->report.verdict != GUARD_LOCKED) {
@@ -350,7 +354,7 @@ void guard_reserve_settle(guard_attempt_t *a, guard_outcome_e outcome)
     do {
         rv = a->store->ops->settle(a->store, guard_store_clock(), &a->ticket,
                                    outcome, &a->report);
-    } while (rv == APR_TIMEUP && wait_more(&patience, 0));
+    } while (rv == APR_TIMEUP && wait_more(&patience, GUARD_WAIT_FOR_PLACE));
     end_patience(&patience);
     guard_log_store(a->r, rv);
     a->store->ops->tally(a->store, TOLD[outcome].counter);

@@ -13,6 +13,7 @@
 #include "guard_conf.h"
 #include "guard_credentials.h"
 #include "guard_log.h"
+#include "guard_scope.h"
 #include "guard_server.h"
 #include "guard_store.h"
 
@@ -24,6 +25,8 @@ typedef struct guard_attempt_t {
     guard_mode_e mode;
     guard_credentials_t credentials;
     guard_addr_t addr;
+    guard_scope_t scope;
+    const char *guess_realm; /* the realm, and who wrote it */
     guard_log_subject_t subject;
     guard_claim_t claims[GUARD_CLAIMS_MAX];
     unsigned claim_count;

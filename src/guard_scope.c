@@ -12,6 +12,7 @@
 #include <http_core.h>
 
 #include <string.h>
+#include <sys/stat.h>
 
 #define SECTION_DEPTH_MAX 16 /* sections inside sections */
 
@@ -96,15 +97,12 @@ const char *guard_scope_host(const request_rec *r, const guard_dir_conf_t *conf)
     return conf->scope_name ? conf->scope_name : server->host_scope;
 }
 
-const char *guard_scope_of(const request_rec *r, const guard_dir_conf_t *conf)
+/* @return the deepest directory that makes a scope, or NULL. */
+static const char *deepest_dir(const request_rec *r)
 {
-    const char *host = guard_scope_host(r, conf);
     const char *deepest = NULL;
     apr_size_t deepest_length = 0;
 
-    if (conf->scope_name) {
-        return conf->scope_name;
-    }
     for (const struct htaccess_result *file = r->htaccess; file;
          file = file->next) {
         apr_size_t length = strlen(file->dir);
@@ -115,9 +113,35 @@ const char *guard_scope_of(const request_rec *r, const guard_dir_conf_t *conf)
             deepest_length = length;
         }
     }
-    if (!deepest) {
-        return host;
+    return deepest;
+}
+
+/* A symbolic link gives a directory any number of paths, but no second
+ * count. */
+static const char *identify(apr_pool_t *pool, const char *host, const char *dir)
+{
+    struct stat info;
+
+    if (stat(dir, &info)) {
+        return apr_pstrcat(pool, host, dir, NULL);
     }
-    return apr_pstrcat(r->pool, host, deepest,
-                       deepest[deepest_length - 1] == '/' ? "" : "/", NULL);
+    return apr_psprintf(pool, "%s/%" APR_UINT64_T_FMT ":%" APR_UINT64_T_FMT,
+                        host, (apr_uint64_t)info.st_dev,
+                        (apr_uint64_t)info.st_ino);
+}
+
+guard_scope_t guard_scope_of(const request_rec *r, const guard_dir_conf_t *conf)
+{
+    const char *host = guard_scope_host(r, conf);
+    const char *dir = deepest_dir(r);
+    guard_scope_t scope = {
+        .host = host, .name = host, .identity = host, .dir = dir ? dir : ""};
+
+    if (dir && !conf->scope_name) {
+        scope.is_tenants = 1;
+        scope.identity = identify(r->pool, host, dir);
+        scope.name = apr_pstrcat(r->pool, host, dir,
+                                 dir[strlen(dir) - 1] == '/' ? "" : "/", NULL);
+    }
+    return scope;
 }

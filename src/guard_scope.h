@@ -17,9 +17,19 @@ void guard_scope_init(apr_pool_t *pool);
 const char *guard_scope_host(const request_rec *r,
                              const guard_dir_conf_t *conf);
 
-/** @return the scope of the request: AuthGuardScope's name, or the virtual
- *  host and the deepest directory on the request's way whose .htaccess has
- *  one of those directives. */
-const char *guard_scope_of(const request_rec *r, const guard_dir_conf_t *conf);
+/** Where a request counts. */
+typedef struct guard_scope_t {
+    const char *host;     /* guard_scope_host */
+    const char *name;     /* for people: AuthGuardScope's, or host and dir */
+    const char *identity; /* what counts: the same directory by whatever path */
+    const char *dir;      /* the deepest directory on the request's way whose
+                             .htaccess has one of those directives; "": none */
+    int is_tenants;       /* 1: that directory makes the scope, else 0 */
+} guard_scope_t;
+
+/** @return the request's scope: AuthGuardScope's, or the virtual host and the
+ *  deepest such directory. */
+guard_scope_t guard_scope_of(const request_rec *r,
+                             const guard_dir_conf_t *conf);
 
 #endif

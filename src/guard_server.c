@@ -25,7 +25,9 @@
 APLOG_USE_MODULE(auth_guard);
 
 #define RETAINED_KEY "mod_auth_guard"
-#define WAITING_SHARE 4 /* of a child's threads, one in so many may wait */
+/* Of a child's threads, one in so many may wait. */
+#define WAITING_SHARE_PLACE 4
+#define WAITING_SHARE_VERDICT 2
 
 /* Kept over gracefuls, while static variables are not, and read by whatever
  * build of the module is loaded then: handle first, and never changed. */
@@ -44,8 +46,8 @@ static guard_store_t *open_store; /* [fork] */
 static flags_t *flags;            /* [fork] shared by all children */
 static int checks_id = -1;        /* [fork] -1: unlimited */
 static int checks_short;          /* [parent] resize has to go on */
-static _Atomic int waiting;       /* threads of this child */
-static int waiting_max = 1;       /* [child_init] */
+static _Atomic int waiting[GUARD_WAIT_KINDS];      /* threads of this child */
+static int waiting_max[GUARD_WAIT_KINDS] = {1, 1}; /* [child_init] */
 
 guard_store_t *guard_server_store(void) { return open_store; }
 
@@ -84,16 +86,24 @@ guard_check_e guard_server_check_begin(void)
 
 void guard_server_check_end(void) { guard_checks_give(checks_id); }
 
-int guard_server_wait_begin(void)
+int guard_server_wait_begin(guard_wait_e what)
 {
-    if (atomic_fetch_add(&waiting, 1) < waiting_max) {
+    if (atomic_fetch_add(&waiting[what], 1) < waiting_max[what]) {
         return 1;
     }
-    atomic_fetch_sub(&waiting, 1);
+    atomic_fetch_sub(&waiting[what], 1);
     return 0;
 }
 
-void guard_server_wait_end(void) { atomic_fetch_sub(&waiting, 1); }
+void guard_server_wait_end(guard_wait_e what)
+{
+    atomic_fetch_sub(&waiting[what], 1);
+}
+
+static int share_of(int threads, int share)
+{
+    return threads / share > 1 ? threads / share : 1;
+}
 
 static apr_status_t unmap_flags(void *data)
 {
@@ -202,20 +212,32 @@ static int open_anew(retained_t *retained, server_rec *main_server,
     return OK;
 }
 
-/* At a start open the file; after a graceful go on with what is open. */
-static int open_or_keep(retained_t *retained, server_rec *main_server)
+/* Another build of the module has it open: close it, and open it anew with
+ * the guess key that is in use, or at the next try, should this one fail. */
+static int reopen(retained_t *retained, server_rec *main_server)
 {
     guard_secret_t guess_secret = retained->handle.guess_secret;
 
-    if (!retained->store) {
+    if (retained->handle.mapping) {
+        guard_store_shm_release(&retained->handle);
+        retained->handle.mapping = NULL;
+        retained->handle.fd = -1;
+    }
+    return open_anew(retained, main_server, &guess_secret);
+}
+
+/* At a start open the file; after a graceful go on with what is open. */
+static int open_or_keep(retained_t *retained, server_rec *main_server)
+{
+    if (!retained->handle.layout) {
         return open_anew(retained, main_server, NULL);
     }
-    if (retained->handle.layout == guard_store_shm_layout()) {
+    if (retained->handle.layout == guard_store_shm_layout() &&
+        retained->handle.mapping) {
         keep_open(retained, main_server);
         return OK;
     }
-    guard_store_shm_release(&retained->handle);
-    return open_anew(retained, main_server, &guess_secret);
+    return reopen(retained, main_server);
 }
 
 /* The semaphore outlives gracefuls: the children of before still hold places
@@ -331,7 +353,9 @@ void guard_server_child_init(apr_pool_t *pchild, server_rec *main_server)
 
     (void)pchild;
     ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
-    waiting_max = threads / WAITING_SHARE > 1 ? threads / WAITING_SHARE : 1;
+    waiting_max[GUARD_WAIT_FOR_PLACE] = share_of(threads, WAITING_SHARE_PLACE);
+    waiting_max[GUARD_WAIT_FOR_VERDICT] =
+        share_of(threads, WAITING_SHARE_VERDICT);
     if (!open_store) {
         return;
     }

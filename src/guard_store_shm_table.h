@@ -10,11 +10,11 @@
  *
  * A client's id chooses its bucket and its tag. A bucket holds 30 clients.
  * The last two records are overflow records, shared budgets of the clients
- * that found no room: one for clients whose limit is the server's, and one
- * for those whose limit came from a .htaccess. The latter get half of a
- * bucket at most, for their author is free to lock out as many clients as he
- * likes, and a locked one is never evicted. Locks are striped over the
- * buckets.
+ * that found no room: one for clients of the server's scopes, and one for
+ * those whose scope a .htaccess makes. The latter get half of a bucket at
+ * most, for their author is free to make scopes and to lock out as many
+ * clients as he likes, and a locked one is never evicted. Locks are striped
+ * over the buckets.
  *
  * Private to guard_store_shm*.c and its tests.
  */

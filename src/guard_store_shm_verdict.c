@@ -73,11 +73,18 @@ static guard_verdict_e queue(guard_claim_view_t *views, unsigned count,
     return GUARD_WAIT;
 }
 
-static void refuse_busy(guard_claim_view_t *views, unsigned count,
-                        uint64_t table_usec)
+/*
+ * Count a refusal that says "not now", be it for the client's places or for
+ * the server's checks: where there was no place, and wherever it is asked
+ * whether proven guesses are still to be trusted, so that nobody can go on
+ * telling "not now" from "in".
+ */
+static void refuse_busy(guard_claim_view_t *views, const guard_claim_t *claims,
+                        unsigned count, uint64_t table_usec)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (views[i].row == GUARD_ROW_FULL) {
+        if (views[i].row == GUARD_ROW_FULL ||
+            guard_shm_verdict_is_narrow(&claims[i].client)) {
             guard_policy_busy(&views[i].record, views[i].policy, table_usec);
             views[i].changed = 1;
         }
@@ -169,8 +176,10 @@ guard_shm_verdict_decide(guard_store_t *store, guard_claim_view_t *views,
     if (verdict == GUARD_LOCKED) {
         lock_over(views, count, table_usec, report);
         row = GUARD_ROW_LOCKED;
+    } else if (verdict == GUARD_OVERLOAD) {
+        refuse_busy(views, claims, count, table_usec);
     } else if (verdict == GUARD_BUSY) {
-        refuse_busy(views, count, table_usec);
+        refuse_busy(views, claims, count, table_usec);
         row = GUARD_ROW_FULL;
     } else if (verdict == GUARD_ADMIT) {
         admit(views, claims, count, table_usec, ticket);

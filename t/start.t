@@ -33,4 +33,19 @@ use AuthGuard::Test;
     $t->done;
 }
 
+# A form asks its providers in turn: beside another one guard would miss
+# guesses, or count those that the other one lets in.
+for my $providers ('file guard', 'guard file') {
+    my $t = AuthGuard::Httpd->new(
+        modules => [qw(request session session_cookie auth_form)],
+        conf => "<Directory \"\@DOCS\@/a\">\nAuthType Form\nAuthName test\n"
+          . "AuthFormProvider $providers\nRequire valid-user\n</Directory>\n");
+
+    $t->dir('a');
+    like($t->refusal // '', qr/AuthFormProvider: '$providers': guard must be /,
+        "a form's guard has to be alone: $providers");
+    $t->expect_log(qr/AG0\d+/, optional => 1);
+    $t->done;
+}
+
 done_testing;

@@ -13,12 +13,14 @@ use constant { CLIENTS => 300, LIMIT => 5 };
 
 my $t = AuthGuard::Httpd->new(
     store => "shm file=\@ROOT\@/run/authguard.shm clients=@{[CLIENTS]}",
-    conf => guarded('main', 'AuthGuard On',
-        "AuthGuardLimit ip @{[LIMIT]}/10min"));
+    conf => guarded('many', 'AuthGuard On', 'AuthGuardLimit ip 1/1d')
+      . guarded('main', 'AuthGuard On', "AuthGuardLimit ip @{[LIMIT]}/10min"));
 $t->dir('main');
 $t->dir('tenant', basic('AuthGuard On', 'AuthGuardLimit ip none',
         'AuthGuardLimit net none',
         'AuthGuardLimit login 1/1d lockout=1d max=1d'));
+# Nor may he by making scopes: any directive of authentication makes one.
+$t->dir("many/$_", qq(AuthName "scope $_")) for 1 .. CLIENTS;
 $t->passwords('users', { bob => 'secret' });
 $t->expect_lockout;
 $t->expect_log(qr/AG0211: /, optional => 1);
@@ -45,6 +47,11 @@ is(scalar(grep { $_->status != 401 } $t->many(8, @fill)), 0,
     'one visitor of the tenant makes up names');
 is($t->guess('/tenant/', 'user1', 'x', from => '127.0.2.1'), '401.501',
     'each of which is locked');
+
+my @many = map { { path => "/many/$_/", user => 'bob', pass => 'x',
+          from => '127.0.2.2' } } 1 .. CLIENTS;
+is(scalar(grep { $_->status != 401 } $t->many(8, @many)), 0,
+    'and is locked out in as many scopes');
 
 is(each_from(3, 60, @bob), '200=60', 'new users of the main site are let in');
 is(each_from(4, 60), '401.2=60', 'new visitors are asked for a password');

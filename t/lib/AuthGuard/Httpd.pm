@@ -239,8 +239,11 @@ sub stop {
     my ($self) = @_;
 
     return 0 unless $self->{pid};
+    my $before = length slurp("$self->{root}/logs/error.log");
     kill 'TERM', $self->{pid};
     my $status = $self->reap;
+    push @{ $self->{stop_logs} },
+      substr slurp("$self->{root}/logs/error.log"), $before;
     $self->{ended_badly} ||= $status;
     $self->kill_group;
     return $status;

@@ -30,6 +30,13 @@ static void step(int number)
 static inline void step(int number) { (void)number; }
 #endif
 
+/* glibc has it since 2.30; ThreadSanitizer takes it for no lock. */
+#if defined(__GLIBC__) && !defined(__SANITIZE_THREAD__)
+#if __GLIBC_PREREQ(2, 30)
+#define HAS_CLOCKLOCK
+#endif
+#endif
+
 #define HEAD_BYTES 4096u
 #define SCOPE_PROBES_MAX 16
 
@@ -174,7 +181,7 @@ void guard_shm_table_restore(guard_shm_table_t *table)
 /* Wait for a lock by a clock that nobody sets, where the C library can. */
 static int lock_in_time(pthread_mutex_t *mutex)
 {
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 30)
+#ifdef HAS_CLOCKLOCK
     const clockid_t clock = CLOCK_MONOTONIC;
 #else
     const clockid_t clock = CLOCK_REALTIME;
@@ -187,7 +194,7 @@ static int lock_in_time(pthread_mutex_t *mutex)
         end.tv_sec++;
         end.tv_nsec -= 1000000000L;
     }
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 30)
+#ifdef HAS_CLOCKLOCK
     return pthread_mutex_clocklock(mutex, clock, &end);
 #else
     return pthread_mutex_timedlock(mutex, &end);

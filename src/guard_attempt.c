@@ -176,10 +176,11 @@ static int check_guess(guard_attempt_t *a)
     return status;
 }
 
-/* No guess in it: only a lockout keeps it out. */
-static int check_visitor(guard_attempt_t *a)
+/* No guess, or one that was right before in this chain, here or in a directory
+ * above: only a lockout keeps it out. */
+static int pass_unless_locked(guard_attempt_t *a, int with_user)
 {
-    guard_reserve_claim(a, 0);
+    guard_reserve_claim(a, with_user);
     if (guard_reserve_peek(a) != GUARD_ADMIT && !guard_reserve_observes(a)) {
         return refuse(a);
     }
@@ -196,17 +197,6 @@ static int is_guess(const guard_attempt_t *a, const char *auth_type)
             !strcasecmp(auth_type, "Digest"));
 }
 
-/* The credentials were right before, in this chain, here or in a directory
- * above: no guess, but a lockout is one. */
-static int pass_below(guard_attempt_t *a)
-{
-    guard_reserve_claim(a, 1);
-    if (guard_reserve_peek(a) != GUARD_ADMIT && !guard_reserve_observes(a)) {
-        return refuse(a);
-    }
-    return pass_on(a, 1);
-}
-
 /* This scope has passed or failed these credentials in this chain: the same
  * end, and nothing is charged again. */
 static int revisit(guard_attempt_t *a)
@@ -217,7 +207,7 @@ static int revisit(guard_attempt_t *a)
         return pass_on(a, 1);
     }
     if (a->visit->ended == GUARD_VISIT_PASSED) {
-        return pass_below(a);
+        return pass_unless_locked(a, 1);
     }
     if (view->state == GUARD_STATE_FAILED) {
         view->answer = GUARD_ANSWER_WRONG;
@@ -283,9 +273,9 @@ static int check_guarded(guard_attempt_t *a, const char *auth_type)
         return pass_on(a, 0); /* the provider will reserve */
     }
     if (!is_guess(a, auth_type)) {
-        return check_visitor(a);
+        return pass_unless_locked(a, 0);
     }
-    return was_right_above ? pass_below(a) : check_guess(a);
+    return was_right_above ? pass_unless_locked(a, 1) : check_guess(a);
 }
 
 /* There is nothing to count by: nobody is admitted uncounted. */

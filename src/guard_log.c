@@ -22,7 +22,8 @@ APLOG_USE_MODULE(auth_guard);
 
 #define TIMESTAMP_MAX 24 /* "2026-11-21T17:48:16Z" */
 
-char *guard_log_encode(char buf[GUARD_LOG_VALUE_MAX + 1], const char *value)
+/* "" becomes "-". */
+static char *encode(char buf[GUARD_LOG_VALUE_MAX + 1], const char *value)
 {
     value = value && *value ? value : "-";
     return guard_text_encode(buf, GUARD_LOG_VALUE_MAX + 1, value);
@@ -63,16 +64,15 @@ void guard_log_lockout(request_rec *r, const guard_log_subject_t *subject,
         " lock=%" APR_INT64_T_FMT
         " level=%u until=%s origin=%s scope=%s realm=%s user=%s",
         subject->observed ? "AG0104: would lock out" : "AG0101: lockout",
-        guard_log_encode(address, subject->client), net,
+        encode(address, subject->client), net,
         guard_kind_name(standing->overflow ? GUARD_KIND_OVERFLOW
                                            : (guard_kind_e)client->kind),
         standing->failures, standing->limit, seconds(claim->policy.window_usec),
         seconds(standing->remaining_usec), standing->level,
         timestamp(until, apr_time_now() + standing->remaining_usec),
         subject->origin == GUARD_ORIGIN_HTACCESS ? "htaccess" : "server",
-        guard_log_encode(scope, subject->scope),
-        guard_log_encode(realm, subject->realm),
-        guard_log_encode(user, subject->user));
+        encode(scope, subject->scope), encode(realm, subject->realm),
+        encode(user, subject->user));
 }
 
 void guard_log_refused(request_rec *r, const guard_log_subject_t *subject,
@@ -94,8 +94,8 @@ void guard_log_refused(request_rec *r, const guard_log_subject_t *subject,
     }
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, r->server,
                  "AG0102: refused: client=%s reason=%s scope=%s suppressed=%u",
-                 guard_log_encode(address, subject->client), reason,
-                 guard_log_encode(scope, subject->scope),
+                 encode(address, subject->client), reason,
+                 encode(scope, subject->scope),
                  atomic_exchange(&suppressed, 0));
 }
 
@@ -129,7 +129,7 @@ void guard_log_proxy(request_rec *r)
                  "AG0105: proxy: client=%s header=%s; if this is a proxy of "
                  "yours, one lockout shuts out everybody behind it: see "
                  "mod_remoteip",
-                 guard_log_encode(address, r->useragent_ip), name);
+                 encode(address, r->useragent_ip), name);
 }
 
 void guard_log_store(request_rec *r, apr_status_t rv)

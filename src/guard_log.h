@@ -23,10 +23,6 @@ typedef struct guard_log_subject_t {
     int observed;
 } guard_log_subject_t;
 
-/** guard_text_encode, cut at GUARD_LOG_VALUE_MAX bytes; "" becomes "-".
- *  @return buf. */
-char *guard_log_encode(char buf[GUARD_LOG_VALUE_MAX + 1], const char *value);
-
 /** AG0101 at warn, or AG0104 where observed: a lockout began. */
 void guard_log_lockout(request_rec *r, const guard_log_subject_t *subject,
                        const guard_claim_t *claim,

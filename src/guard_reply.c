@@ -24,7 +24,7 @@
 
 static ap_filter_rec_t *answer_filter; /* [fork] */
 
-int guard_reply_substatus(guard_answer_e answer, int status)
+static int substatus_of(guard_answer_e answer, int status)
 {
     if (!ap_is_HTTP_ERROR(status)) {
         return 0;
@@ -152,7 +152,7 @@ void guard_reply_describe(guard_view_t *view, guard_response_e response)
         return;
     }
     view->status = status_of(view->answer, response);
-    view->substatus = guard_reply_substatus(view->answer, view->status);
+    view->substatus = substatus_of(view->answer, view->status);
     view->retry_after_sec = retry_after_sec(view);
 }
 
@@ -212,7 +212,7 @@ static answer_t *make_answer(request_rec *r, const guard_view_t *view)
 
     what.answer = view->answer;
     what.status = r->status;
-    what.substatus = guard_reply_substatus(view->answer, r->status);
+    what.substatus = substatus_of(view->answer, r->status);
     what.retry_after_sec = retry_after_sec(view);
     if (view->answer == GUARD_ANSWER_LOCKED) {
         what.until = apr_time_from_sec(apr_time_sec(

@@ -12,9 +12,6 @@
 #include "guard_chain.h"
 #include "guard_conf.h"
 
-/** The substatus of an answer under that status, e.g. 501; 0 for none. */
-int guard_reply_substatus(guard_answer_e answer, int status);
-
 /** Fill view->status, view->substatus and view->retry_after_sec for what
  *  view->answer calls for; GUARD_ANSWER_NONE changes nothing. */
 void guard_reply_describe(guard_view_t *view, guard_response_e response);

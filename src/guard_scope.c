@@ -89,7 +89,7 @@ static int is_on_the_way(const request_rec *r, const char *dir,
             !r->filename[length]);
 }
 
-const char *guard_scope_host(const request_rec *r, const guard_dir_conf_t *conf)
+static const char *host_of(const request_rec *r, const guard_dir_conf_t *conf)
 {
     const guard_server_conf_t *server =
         ap_get_module_config(r->server->module_config, &auth_guard_module);
@@ -132,7 +132,7 @@ static const char *identify(apr_pool_t *pool, const char *host, const char *dir)
 
 guard_scope_t guard_scope_of(const request_rec *r, const guard_dir_conf_t *conf)
 {
-    const char *host = guard_scope_host(r, conf);
+    const char *host = host_of(r, conf);
     const char *dir = deepest_dir(r);
     guard_scope_t scope = {
         .host = host, .name = host, .identity = host, .dir = dir ? dir : ""};

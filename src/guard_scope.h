@@ -12,14 +12,9 @@
  *  in post_config. */
 void guard_scope_init(apr_pool_t *pool);
 
-/** @return the scope's part for the virtual host, or the name given by
- *  AuthGuardScope. */
-const char *guard_scope_host(const request_rec *r,
-                             const guard_dir_conf_t *conf);
-
 /** Where a request counts. */
 typedef struct guard_scope_t {
-    const char *host;     /* guard_scope_host */
+    const char *host;     /* AuthGuardScope's name, or the virtual host */
     const char *name;     /* for people: AuthGuardScope's, or host and dir */
     const char *identity; /* what counts: the same directory by whatever path */
     const char *dir;      /* the deepest directory on the request's way whose

@@ -23,6 +23,7 @@ sub server {
     $t->expect_lockout;
     $t->expect_log(qr/:error\].* AG0210: /);
     $t->expect_log(qr/exit signal Bus error/, optional => 1);
+    $t->expect_log(qr/AH10392: children are killed successively/, optional => 1);
     $t->expect_log(qr/AG020[789]: /, optional => 1);
     $t->start;
     is($t->guess('/a/', 'alice', 'right'), 200, "to $left: at first");

@@ -265,8 +265,7 @@ static int check_guarded(guard_attempt_t *a, const char *auth_type)
     }
     a->visit->fakes = a->conf->fake == GUARD_FAKE_ON;
     guard_reserve_show(a, GUARD_STATE_OK, GUARD_ANSWER_NONE);
-    if (guard_reserve_is_exempt(a)) {
-        guard_reserve_tally_exempt(a, is_guess(a, auth_type));
+    if (guard_reserve_is_exempt(a, is_guess(a, auth_type))) {
         return pass_on(a, 1);
     }
     if (is_form(auth_type)) {

@@ -97,11 +97,7 @@ static authn_status check_in_provider(guard_attempt_t *a, const char *user,
         guard_reserve_show(a, GUARD_STATE_OK, GUARD_ANSWER_NONE);
     }
     guard_reserve_claim(a, 1);
-    if (guard_reserve_is_exempt(a)) {
-        guard_reserve_tally_exempt(a, 1);
-        return delegate(a->r, user, password);
-    }
-    if (!a->claim_count) {
+    if (guard_reserve_is_exempt(a, 1) || !a->claim_count) {
         return delegate(a->r, user, password);
     }
     if (guard_reserve_begin(a) != GUARD_ADMIT) {

@@ -113,20 +113,16 @@ void guard_reserve_show(guard_attempt_t *a, guard_state_e state,
     view->client = a->subject.client;
 }
 
-int guard_reserve_is_exempt(guard_attempt_t *a)
+int guard_reserve_is_exempt(guard_attempt_t *a, int is_attempt)
 {
     if (!guard_conf_is_exempt(a->conf, &a->addr)) {
         return 0;
     }
     a->visit->view.state = GUARD_STATE_EXEMPT;
-    return 1;
-}
-
-void guard_reserve_tally_exempt(guard_attempt_t *a, int is_attempt)
-{
     if (is_attempt) {
         a->store->ops->tally(a->store, GUARD_COUNT_EXEMPT);
     }
+    return 1;
 }
 
 static void log_lockouts(guard_attempt_t *a, const guard_claim_t *claims,

@@ -56,11 +56,8 @@ void guard_reserve_present(guard_attempt_t *a,
 void guard_reserve_claim(guard_attempt_t *a, int with_user);
 
 /** @return 1, noted in the view, if AuthGuardExempt lists the client; else 0.
- */
-int guard_reserve_is_exempt(guard_attempt_t *a);
-
-/** Count an exempt attempt, if it is one: if it presents a guess. */
-void guard_reserve_tally_exempt(guard_attempt_t *a, int is_attempt);
+ *  An exempt attempt (is_attempt: it presents a guess) is counted as such. */
+int guard_reserve_is_exempt(guard_attempt_t *a, int is_attempt);
 
 /** Copy what the store reported last into the visit's view. */
 void guard_reserve_show(guard_attempt_t *a, guard_state_e state,

@@ -28,9 +28,6 @@ typedef struct guard_limit_t {
 
 #define GUARD_LOCKOUT_USEC_MIN apr_time_from_sec(1)
 #define GUARD_LOCKOUT_USEC_MAX_HTACCESS apr_time_from_sec(86400)
-/* Where lockout= or max= is not given. */
-#define GUARD_LOCKOUT_USEC_DEFAULT apr_time_from_sec(15 * 60)
-#define GUARD_LOCKOUT_MAX_USEC_DEFAULT apr_time_from_sec(3600)
 
 #define GUARD_WAIT_USEC_MIN apr_time_from_msec(1)
 #define GUARD_SCOPE_NAME_MAX 64

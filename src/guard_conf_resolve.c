@@ -12,12 +12,6 @@
 #define NET_V4_BITS (GUARD_ADDR_V4_BASE + 24)
 #define NET_V6_BITS 48
 
-static const guard_policy_t default_ip = {
-    .limit = 5,
-    .window_usec = apr_time_from_sec(10 * 60),
-    .lockout_usec = GUARD_LOCKOUT_USEC_DEFAULT,
-    .lockout_max_usec = GUARD_LOCKOUT_MAX_USEC_DEFAULT};
-
 /* An IPv6 customer has thousands of /64, each an `ip` of its own. */
 static const guard_policy_t default_net_v6 = {
     .limit = 50,
@@ -67,7 +61,7 @@ const guard_policy_t *guard_conf_policy(const guard_dir_conf_t *conf,
         break;
     }
     if (kind == GUARD_KIND_IP) {
-        return &default_ip;
+        return &guard_policy_default;
     }
     return kind == GUARD_KIND_NET && !is_v4 ? &default_net_v6 : NULL;
 }

@@ -43,6 +43,12 @@
 /* The longest wait, and the roundings of its end. */
 #define WAIT_SEC_MAX (apr_time_sec(GUARD_WAIT_USEC_MAX) + 2)
 
+const guard_policy_t guard_policy_default = {
+    .limit = 5,
+    .window_usec = apr_time_from_sec(10 * 60),
+    .lockout_usec = GUARD_LOCKOUT_USEC_DEFAULT,
+    .lockout_max_usec = GUARD_LOCKOUT_MAX_USEC_DEFAULT};
+
 /* What the window's failures paid for: gone with it, or to be paid anew. */
 static void close_slots(guard_record_t *record)
 {

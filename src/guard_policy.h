@@ -22,6 +22,9 @@
 #define GUARD_WINDOW_USEC_MIN apr_time_from_sec(1)
 #define GUARD_WINDOW_USEC_MAX apr_time_from_sec(7 * 86400)
 #define GUARD_LOCKOUT_USEC_MAX apr_time_from_sec(30 * 86400)
+/* Where lockout= or max= is not given. */
+#define GUARD_LOCKOUT_USEC_DEFAULT apr_time_from_sec(15 * 60)
+#define GUARD_LOCKOUT_MAX_USEC_DEFAULT apr_time_from_sec(3600)
 #define GUARD_PROVEN_SEC 600 /* a right guess stays proven */
 #define GUARD_REPEAT_SEC 5   /* a rejected one is answered unverified */
 #define GUARD_WAITERS_MAX 32 /* requests of one client waiting for a place */
@@ -38,6 +41,9 @@ typedef struct guard_policy_t {
     apr_interval_time_t lockout_usec;
     apr_interval_time_t lockout_max_usec;
 } guard_policy_t;
+
+/** The limit by `ip` where none is configured: 5/10min lockout=15min max=1h. */
+extern const guard_policy_t guard_policy_default;
 
 /** What a slot remembers of a guess. */
 typedef enum {

@@ -92,17 +92,11 @@ static int is_unkept(const guard_claim_view_t *view,
 }
 
 /* Tenants share an overflow record, so none of them may set its limit. */
-static const guard_policy_t TENANT_OVERFLOW_POLICY = {
-    .limit = 5,
-    .window_usec = apr_time_from_sec(600),
-    .lockout_usec = apr_time_from_sec(900),
-    .lockout_max_usec = apr_time_from_sec(3600)};
-
 static const guard_policy_t *policy_for(const guard_claim_view_t *view,
                                         const guard_claim_t *claim)
 {
     return view->place.index == GUARD_SHM_TENANT_OVERFLOW
-               ? &TENANT_OVERFLOW_POLICY
+               ? &guard_policy_default
                : &claim->policy;
 }
 

@@ -183,23 +183,58 @@ apr_status_t guard_shm_walk_iterate(guard_store_t *store, uint64_t now_usec,
     return APR_SUCCESS;
 }
 
-/* Unlock one record where it lies. @return 1 if there was something to. */
-static int unlock_locked(guard_shm_table_t *table, guard_shm_place_t *place,
-                         const wanted_t *wanted, uint64_t table_usec)
+/* Change a record, if it is one to change. @return 1 if it was, else 0. */
+typedef int change_fn(guard_record_t *record, void *baton);
+
+/* Offer every record in use to change(), each bucket under its lock. */
+static apr_status_t change_all(guard_shm_table_t *table, change_fn *change,
+                               void *baton, unsigned *count)
 {
     static const guard_record_t nothing;
-    guard_record_t record;
 
-    guard_shm_table_read_locked(table, place, &record);
-    guard_policy_refresh(&record, table_usec);
-    if (!record.id || !matches(table, &record, wanted) ||
-        (record.phase == GUARD_PHASE_CALM && !record.level &&
-         guard_policy_is_evictable(&record))) {
+    *count = 0;
+    for (uint32_t bucket = 0; bucket < table->bucket_count; bucket++) {
+        uint32_t stripe = guard_shm_table_stripe_of(bucket);
+        guard_shm_place_t place = {.bucket = bucket, .found = 1};
+        apr_status_t rv = guard_shm_table_lock(table, stripe);
+
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        for (; place.index < GUARD_SHM_BUCKET_RECORDS; place.index++) {
+            guard_record_t record;
+
+            guard_shm_table_read_locked(table, &place, &record);
+            if (record.id && change(&record, baton)) {
+                guard_shm_table_write_locked(
+                    table, &place,
+                    guard_policy_is_blank(&record) ? &nothing : &record);
+                ++*count;
+            }
+        }
+        guard_shm_table_unlock(table, stripe);
+    }
+    return APR_SUCCESS;
+}
+
+/* Whom to unlock, and when that is. */
+typedef struct unlock_t {
+    const guard_shm_table_t *table;
+    wanted_t wanted;
+    uint64_t table_usec;
+} unlock_t;
+
+static int unlock(guard_record_t *record, void *baton)
+{
+    const unlock_t *who = baton;
+
+    guard_policy_refresh(record, who->table_usec);
+    if (!matches(who->table, record, &who->wanted) ||
+        (record->phase == GUARD_PHASE_CALM && !record->level &&
+         guard_policy_is_evictable(record))) {
         return 0;
     }
-    guard_policy_unlock(&record);
-    guard_shm_table_write_locked(
-        table, place, guard_policy_is_blank(&record) ? &nothing : &record);
+    guard_policy_unlock(record);
     return 1;
 }
 
@@ -208,27 +243,25 @@ apr_status_t guard_shm_walk_unlock(guard_store_t *store, uint64_t now_usec,
                                    unsigned *count)
 {
     guard_shm_table_t *table = guard_store_shm_table(store);
-    uint64_t table_usec = guard_shm_clock_read(table, now_usec);
-    wanted_t wanted = prepare(store, filter);
+    unlock_t who = {.table = table,
+                    .wanted = prepare(store, filter),
+                    .table_usec = guard_shm_clock_read(table, now_usec)};
 
-    *count = 0;
-    for (uint32_t bucket = 0; bucket < table->bucket_count; bucket++) {
-        uint32_t stripe = guard_shm_table_stripe_of(bucket);
-        apr_status_t rv = guard_shm_table_lock(table, stripe);
+    return change_all(table, unlock, &who, count);
+}
 
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-        for (uint32_t i = 0; i < GUARD_SHM_BUCKET_RECORDS; i++) {
-            guard_shm_place_t place = {
-                .bucket = bucket, .index = i, .found = 1};
+static int void_guesses(guard_record_t *record, void *baton)
+{
+    (void)baton;
+    guard_policy_void_guesses(record);
+    return 1;
+}
 
-            *count +=
-                (unsigned)unlock_locked(table, &place, &wanted, table_usec);
-        }
-        guard_shm_table_unlock(table, stripe);
-    }
-    return APR_SUCCESS;
+apr_status_t guard_shm_walk_void_guesses(guard_shm_table_t *table)
+{
+    unsigned count;
+
+    return change_all(table, void_guesses, NULL, &count);
 }
 
 apr_status_t guard_shm_walk_stats(guard_store_t *store, uint64_t now_usec,
@@ -256,31 +289,6 @@ apr_status_t guard_shm_walk_stats(guard_store_t *store, uint64_t now_usec,
             stats->clients_locked +=
                 copy[i].id && copy[i].phase == GUARD_PHASE_LOCKED;
         }
-    }
-    return APR_SUCCESS;
-}
-
-apr_status_t guard_shm_walk_void_guesses(guard_shm_table_t *table)
-{
-    for (uint32_t bucket = 0; bucket < table->bucket_count; bucket++) {
-        uint32_t stripe = guard_shm_table_stripe_of(bucket);
-        apr_status_t rv = guard_shm_table_lock(table, stripe);
-
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-        for (uint32_t i = 0; i < GUARD_SHM_BUCKET_RECORDS; i++) {
-            guard_shm_place_t place = {
-                .bucket = bucket, .index = i, .found = 1};
-            guard_record_t record;
-
-            guard_shm_table_read_locked(table, &place, &record);
-            if (record.id) {
-                guard_policy_void_guesses(&record);
-                guard_shm_table_write_locked(table, &place, &record);
-            }
-        }
-        guard_shm_table_unlock(table, stripe);
     }
     return APR_SUCCESS;
 }

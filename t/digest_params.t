@@ -12,15 +12,15 @@ use AuthGuard::Digest;
 
 use constant { LIMIT => 5, AT_ONCE => 50 };
 
-my $t = AuthGuard::Httpd->new(modules => [qw(auth_digest authn_slowhash)],
+my $t = AuthGuard::Httpd->new(modules => [qw(auth_digest authn_slow)],
     conf => <<"CONF");
 AuthGuardChecks 64 wait=500ms
 <Directory "\@DOCS\@/a">
     AuthType Digest
     AuthName "test"
-    AuthDigestProvider slowhash
-    AuthnSlowHashUser alice:right bob:secret
-    AuthnSlowHashDelay 120
+    AuthDigestProvider slow
+    AuthnSlowUser alice:right bob:secret
+    AuthnSlowDelay 120
     Require valid-user
     AuthGuard On
     AuthGuardLimit ip @{[LIMIT]}/10min

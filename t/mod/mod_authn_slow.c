@@ -18,6 +18,7 @@
 #include <ap_provider.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
+#include <util_md5.h>
 
 module AP_MODULE_DECLARE_DATA authn_slow_module;
 
@@ -89,7 +90,26 @@ static authn_status check_password(request_rec *r, const char *user,
     return strcmp(right, password) ? AUTH_DENIED : AUTH_GRANTED;
 }
 
-static const authn_provider provider = {check_password, NULL};
+/* For mod_auth_digest, which compares by itself. */
+static authn_status find_hash(request_rec *r, const char *user,
+                              const char *realm, char **hash)
+{
+    const slow_conf_t *conf =
+        ap_get_module_config(r->per_dir_config, &authn_slow_module);
+    const char *password = apr_table_get(conf->users, user);
+
+    note_check(conf);
+    apr_sleep(conf->delay_usec);
+    if (!password) {
+        return AUTH_USER_NOT_FOUND;
+    }
+    *hash =
+        ap_md5(r->pool, (const unsigned char *)apr_pstrcat(
+                            r->pool, user, ":", realm, ":", password, NULL));
+    return AUTH_USER_FOUND;
+}
+
+static const authn_provider provider = {check_password, find_hash};
 
 static const command_rec commands[] = {
     AP_INIT_ITERATE("AuthnSlowUser", set_user, NULL, OR_AUTHCFG,

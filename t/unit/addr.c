@@ -3,24 +3,10 @@
  * addr.c: addresses, prefixes and blocks: what goes in and what must come out.
  */
 #include "guard_key.h"
+#include "addr.h"
 #include "tap.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static guard_addr_t addr(const char *text)
-{
-    guard_addr_t out = {{0}};
-
-    if (guard_addr_parse(&out, text) != APR_SUCCESS) {
-        ok(0, "fixture: %s is an address", text);
-    }
-    return out;
-}
-
-static int same_addr(const guard_addr_t *a, const guard_addr_t *b)
-{
-    return !memcmp(a->byte, b->byte, sizeof a->byte);
-}
 
 static void addresses_are_read_and_written_back(void)
 {

@@ -6,6 +6,7 @@
  * sees the same hashes.
  */
 #include "guard_key.h"
+#include "addr.h"
 #include "tap.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -14,21 +15,6 @@ static const guard_secret_t SECRET = {
     {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
 static const guard_secret_t OTHER = {
     {15, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
-
-static guard_addr_t addr(const char *text)
-{
-    guard_addr_t out = {{0}};
-
-    if (guard_addr_parse(&out, text) != APR_SUCCESS) {
-        ok(0, "fixture: %s is an address", text);
-    }
-    return out;
-}
-
-static int same_addr(const guard_addr_t *a, const guard_addr_t *b)
-{
-    return !memcmp(a->byte, b->byte, sizeof a->byte);
-}
 
 static void kinds_have_names(void)
 {

@@ -63,7 +63,7 @@ typedef struct guard_report_t {
     unsigned decisive; /* index of the claim that decided the verdict */
     int lacks_check;   /* 1: WAIT or OVERLOAD for ticket->no_check alone */
     int is_join;       /* 1: WAIT for another request's verdict */
-    int is_proven;     /* 1: admitted without a place anywhere */
+    int is_proven;     /* 1: proven for the address: needs no check */
     guard_standing_t standing[GUARD_CLAIMS_MAX];
 } guard_report_t;
 

@@ -124,8 +124,28 @@ static void stop_waiting(guard_claim_view_t *views, unsigned count,
     }
 }
 
+/* Whether the server needs no check to spare for it: it is proven, and
+ * trusted, for the address. Where nothing is counted by address, anywhere. */
+static int is_trusted(const guard_claim_view_t *views,
+                      const guard_claim_t *claims, unsigned count)
+{
+    unsigned narrow = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (!guard_shm_verdict_is_narrow(&claims[i].client)) {
+            continue;
+        }
+        if (views[i].row != GUARD_ROW_PROVEN) {
+            return 0;
+        }
+        narrow++;
+    }
+    return narrow || any(views, count, GUARD_ROW_PROVEN);
+}
+
 /* What the rows come to; changes no record. */
-static guard_verdict_e judge(const guard_claim_view_t *views, unsigned count,
+static guard_verdict_e judge(const guard_claim_view_t *views,
+                             const guard_claim_t *claims, unsigned count,
                              guard_row_e strictest, int may_wait,
                              const guard_ticket_t *ticket,
                              guard_report_t *report)
@@ -148,7 +168,7 @@ static guard_verdict_e judge(const guard_claim_view_t *views, unsigned count,
     if (any(views, count, GUARD_ROW_FULL)) {
         return may_wait ? GUARD_WAIT : GUARD_BUSY;
     }
-    report->is_proven = any(views, count, GUARD_ROW_PROVEN);
+    report->is_proven = is_trusted(views, claims, count);
     if (ticket->no_check && !report->is_proven) {
         report->lacks_check = 1;
         return may_wait ? GUARD_WAIT : GUARD_OVERLOAD;
@@ -168,8 +188,8 @@ guard_shm_verdict_decide(guard_store_t *store, guard_claim_view_t *views,
     for (unsigned i = 0; i < count; i++) {
         row = guard_policy_strictest(row, views[i].row);
     }
-    verdict =
-        judge(views, count, row, patience == GUARD_MAY_WAIT, ticket, report);
+    verdict = judge(views, claims, count, row, patience == GUARD_MAY_WAIT,
+                    ticket, report);
     if (verdict == GUARD_WAIT && row == GUARD_ROW_FULL) {
         verdict = queue(views, count, table_usec, store->wait_usec, ticket);
     }

@@ -1,0 +1,111 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * oracle.c: a neighbour behind the same address who is told "not now" for
+ * wrong guesses and sees a right one come in has found a password uncounted.
+ * After 8 such refusals, whatever they were for, proven guesses are told the
+ * same. And what good users gain by a proof: no place in the wide kinds.
+ */
+#include "caller.h"
+#include "shm.h"
+
+#define PAIR 2
+
+static caller_t c;
+static guard_claim_t pair[PAIR]; /* the address and its network */
+
+static void begin(const char *scope, unsigned net_limit)
+{
+    printf("# %s\n", scope);
+    shm_close();
+    shm_sweep();
+    c.store = shm_serve(GUARD_SHM_CLIENTS_MIN, NULL);
+    c.now_usec = (uint64_t)apr_time_from_sec(1000000);
+    c.scope = scope;
+    pair[0] = caller_ip(&c, "192.0.2.1", 5);
+    pair[1] = caller_claim(&c, GUARD_KIND_NET, "192.0.2.0", "", net_limit);
+    is(caller_attempt(&c, pair, PAIR, "alice:right", GUARD_RIGHT), GUARD_ADMIT,
+       "alice signs in");
+}
+
+/* The verdict on a guess while the server has no check to spare. */
+static guard_verdict_e without_check(const char *text)
+{
+    guard_ticket_t ticket = {.no_check = 1};
+    guard_verdict_e verdict =
+        caller_reserve(&c, pair, PAIR, text, GUARD_LAST_TRY, &ticket);
+
+    caller_settle(&c, &ticket, GUARD_RIGHT);
+    return verdict;
+}
+
+static void overload_or_in(void)
+{
+    begin("overload, or in", 50);
+    is(without_check("alice:right"), GUARD_ADMIT, "a proof needs no check");
+    for (unsigned i = 0; i < GUARD_BUSY_PROVEN_MAX; i++) {
+        char text[20];
+
+        snprintf(text, sizeof text, "alice:%u", i);
+        is(without_check(text), GUARD_OVERLOAD, "a wrong guess does");
+    }
+    is(without_check("alice:right"), GUARD_OVERLOAD,
+       "then the right one is told the same");
+    shm_is_sound(c.store, c.now_usec, "then");
+}
+
+static void full_network_or_in(void)
+{
+    guard_ticket_t held = {0};
+    guard_claim_t elsewhere;
+
+    begin("a full network, or in", 1);
+    elsewhere = pair[1];
+    is(caller_reserve(&c, &elsewhere, 1, "carol:x", GUARD_LAST_TRY, &held),
+       GUARD_ADMIT, "somebody takes the network's last place");
+    is(caller_attempt(&c, pair, PAIR, "alice:right", GUARD_RIGHT), GUARD_ADMIT,
+       "a proof for the address needs none there");
+    for (unsigned i = 0; i < GUARD_BUSY_PROVEN_MAX; i++) {
+        char text[20];
+
+        snprintf(text, sizeof text, "alice:%u", i);
+        is(caller_attempt(&c, pair, PAIR, text, GUARD_WRONG), GUARD_BUSY,
+           "a wrong guess does");
+    }
+    is(caller_attempt(&c, pair, PAIR, "alice:right", GUARD_RIGHT), GUARD_BUSY,
+       "then the right one is told the same");
+    shm_is_sound(c.store, c.now_usec, "then");
+}
+
+static void many_are_remembered(void)
+{
+    unsigned admitted = 0;
+
+    begin("many are remembered", 1);
+    for (int round = 0; round < 2; round++) {
+        guard_ticket_t held[40] = {{0}};
+        char text[20];
+
+        for (unsigned i = 0; i < 40; i++) {
+            snprintf(text, sizeof text, "user%u:right", i);
+            if (!round) {
+                caller_attempt(&c, pair, PAIR, text, GUARD_RIGHT);
+            } else {
+                admitted += caller_reserve(&c, pair, PAIR, text, GUARD_LAST_TRY,
+                                           &held[i]) == GUARD_ADMIT;
+            }
+        }
+    }
+    is(admitted, 40, "forty users of one address, all at once");
+    caller_pass(&c, GUARD_PROVEN_SEC + 16);
+    is(without_check("user7:right"), GUARD_OVERLOAD, "but not for ever");
+}
+
+int main(void)
+{
+    shm_begin();
+    overload_or_in();
+    full_network_or_in();
+    many_are_remembered();
+    shm_close();
+    return tap_done();
+}

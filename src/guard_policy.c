@@ -160,10 +160,11 @@ static int has_room(const guard_record_t *record, const guard_policy_t *policy)
 }
 
 /* Past a number of busy refusals a proven guess queues like any other: else
- * "busy or in" would tell a neighbour that he has found it. */
+ * "busy or in" would tell a neighbour that he has found it. Those that wait
+ * have seen that they are not in, and are on their way to a refusal. */
 int guard_policy_trusts(const guard_record_t *record)
 {
-    return record->busy < GUARD_BUSY_PROVEN_MAX;
+    return record->busy + record->waiters < GUARD_BUSY_PROVEN_MAX;
 }
 
 guard_row_e guard_policy_judge(const guard_record_t *record,

@@ -34,6 +34,7 @@ typedef struct guard_claim_t {
 /** How long the caller is ready to stay. */
 typedef enum {
     GUARD_MAY_WAIT, /* told GUARD_WAIT, it sleeps a little and asks again */
+    GUARD_MAY_JOIN, /* the same, but for another request's verdict only */
     GUARD_LAST_TRY  /* decide now: no GUARD_WAIT */
 } guard_patience_e;
 

@@ -54,20 +54,37 @@ static void lock_over(guard_claim_view_t *views, unsigned count,
     }
 }
 
-/* No place: join those who wait for one, unless there are enough of them. */
-static guard_verdict_e queue(guard_claim_view_t *views, unsigned count,
+/* Whether the claim's record is asked if proven guesses are to be trusted:
+ * those of the address; where nothing is counted by address, all. */
+static int vouches(const guard_claim_t *claims, unsigned count, unsigned i)
+{
+    for (unsigned k = 0; k < count; k++) {
+        if (guard_shm_verdict_is_narrow(&claims[k].client)) {
+            return guard_shm_verdict_is_narrow(&claims[i].client);
+        }
+    }
+    return 1;
+}
+
+/* No place, or no check to spare for it: join those who wait; for a place,
+ * unless there are enough of them. Who waits is noted where it counts against
+ * the trust in proofs, too: waiting must tell no more than a refusal does. */
+static guard_verdict_e queue(guard_claim_view_t *views,
+                             const guard_claim_t *claims, unsigned count,
                              uint64_t table_usec, apr_interval_time_t wait_usec,
                              guard_ticket_t *ticket)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (views[i].row != GUARD_ROW_FULL || ticket->waiting[i]) {
+        if (ticket->waiting[i] ||
+            (views[i].row != GUARD_ROW_FULL && !vouches(claims, count, i))) {
             continue;
         }
-        if (!guard_policy_wait(&views[i].record, table_usec, wait_usec)) {
+        if (guard_policy_wait(&views[i].record, table_usec, wait_usec)) {
+            ticket->waiting[i] = 1;
+            views[i].changed = 1;
+        } else if (views[i].row == GUARD_ROW_FULL) {
             return GUARD_BUSY;
         }
-        ticket->waiting[i] = 1;
-        views[i].changed = 1;
     }
     ticket->state = GUARD_TICKET_WAITING;
     return GUARD_WAIT;
@@ -83,8 +100,7 @@ static void refuse_busy(guard_claim_view_t *views, const guard_claim_t *claims,
                         unsigned count, uint64_t table_usec)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (views[i].row == GUARD_ROW_FULL ||
-            guard_shm_verdict_is_narrow(&claims[i].client)) {
+        if (views[i].row == GUARD_ROW_FULL || vouches(claims, count, i)) {
             guard_policy_busy(&views[i].record, views[i].policy, table_usec);
             views[i].changed = 1;
         }
@@ -146,10 +162,12 @@ static int is_trusted(const guard_claim_view_t *views,
 /* What the rows come to; changes no record. */
 static guard_verdict_e judge(const guard_claim_view_t *views,
                              const guard_claim_t *claims, unsigned count,
-                             guard_row_e strictest, int may_wait,
+                             guard_row_e strictest, guard_patience_e patience,
                              const guard_ticket_t *ticket,
                              guard_report_t *report)
 {
+    int may_wait = patience == GUARD_MAY_WAIT;
+
     switch (strictest) {
     case GUARD_ROW_LOCKED:
     case GUARD_ROW_OVER:
@@ -157,8 +175,8 @@ static guard_verdict_e judge(const guard_claim_view_t *views,
     case GUARD_ROW_REPEATED:
         return GUARD_REPEAT;
     case GUARD_ROW_CHECKING:
-        report->is_join = may_wait;
-        if (may_wait) {
+        report->is_join = patience != GUARD_LAST_TRY;
+        if (report->is_join) {
             return GUARD_WAIT;
         }
         break; /* it has waited in vain: verifies under the same place */
@@ -188,10 +206,10 @@ guard_shm_verdict_decide(guard_store_t *store, guard_claim_view_t *views,
     for (unsigned i = 0; i < count; i++) {
         row = guard_policy_strictest(row, views[i].row);
     }
-    verdict = judge(views, claims, count, row, patience == GUARD_MAY_WAIT,
-                    ticket, report);
-    if (verdict == GUARD_WAIT && row == GUARD_ROW_FULL) {
-        verdict = queue(views, count, table_usec, store->wait_usec, ticket);
+    verdict = judge(views, claims, count, row, patience, ticket, report);
+    if (verdict == GUARD_WAIT && !report->is_join) {
+        verdict =
+            queue(views, claims, count, table_usec, store->wait_usec, ticket);
     }
     if (verdict == GUARD_LOCKED) {
         lock_over(views, count, table_usec, report);

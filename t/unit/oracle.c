@@ -3,7 +3,8 @@
  * oracle.c: a neighbour behind the same address who is told "not now" for
  * wrong guesses and sees a right one come in has found a password uncounted.
  * After 8 such refusals, whatever they were for, proven guesses are told the
- * same. And what good users gain by a proof: no place in the wide kinds.
+ * same; and who still waits to be told counts as if he had been. And what good
+ * users gain by a proof: no place in the wide kinds.
  */
 #include "caller.h"
 #include "shm.h"
@@ -76,6 +77,71 @@ static void full_network_or_in(void)
     shm_is_sound(c.store, c.now_usec, "then");
 }
 
+/*
+ * A burst: 8 wrong guesses wait for something, and alice's right one comes
+ * among them. count: how many of the claims are in force.
+ */
+static void wait_beside(const guard_claim_t *claims, unsigned count,
+                        int no_check, guard_verdict_e at_the_end)
+{
+    guard_ticket_t waiting[GUARD_BUSY_PROVEN_MAX];
+    guard_ticket_t alice = {.no_check = no_check};
+    char text[20];
+
+    is(caller_reserve(&c, claims, count, "alice:right", GUARD_MAY_WAIT, &alice),
+       GUARD_ADMIT, "at first a proof lets in");
+    caller_settle(&c, &alice, GUARD_RIGHT);
+    memset(waiting, 0, sizeof waiting);
+    for (unsigned i = 0; i < GUARD_BUSY_PROVEN_MAX; i++) {
+        snprintf(text, sizeof text, "alice:%u", i);
+        waiting[i].no_check = no_check;
+        is(caller_reserve(&c, claims, count, text, GUARD_MAY_WAIT, &waiting[i]),
+           GUARD_WAIT, "a wrong guess waits");
+    }
+    memset(&alice, 0, sizeof alice);
+    alice.no_check = no_check;
+    is(caller_reserve(&c, claims, count, "alice:right", GUARD_MAY_WAIT, &alice),
+       GUARD_WAIT, "then the right one waits beside them");
+    for (unsigned i = 0; i < GUARD_BUSY_PROVEN_MAX; i++) {
+        snprintf(text, sizeof text, "alice:%u", i);
+        is(caller_reserve(&c, claims, count, text, GUARD_LAST_TRY, &waiting[i]),
+           at_the_end, "a wrong one has waited in vain");
+    }
+    is(caller_reserve(&c, claims, count, "alice:right", GUARD_LAST_TRY, &alice),
+       at_the_end, "and so has the right one");
+    shm_is_sound(c.store, c.now_usec, "then");
+}
+
+static void waiting_or_in(void)
+{
+    guard_ticket_t held[5];
+
+    memset(held, 0, sizeof held);
+    begin("waiting for a place, or in", 50);
+    for (unsigned i = 0; i < 5; i++) {
+        char text[20];
+
+        snprintf(text, sizeof text, "mallory:%u", i);
+        is(caller_reserve(&c, pair, PAIR, text, GUARD_MAY_WAIT, &held[i]),
+           GUARD_ADMIT, "the places are taken");
+    }
+    wait_beside(pair, PAIR, 0, GUARD_BUSY);
+    begin("waiting for a check, or in", 50);
+    wait_beside(pair, PAIR, 1, GUARD_OVERLOAD);
+}
+
+/* Where nothing is counted by address, `user` alone says who is proven. */
+static void without_an_address(void)
+{
+    guard_claim_t user;
+
+    begin("no limit by address", 50);
+    user = caller_claim(&c, GUARD_KIND_USER, "", "alice", 5);
+    is(caller_attempt(&c, &user, 1, "alice:right", GUARD_RIGHT), GUARD_ADMIT,
+       "alice signs in by name");
+    wait_beside(&user, 1, 1, GUARD_OVERLOAD);
+}
+
 static void many_are_remembered(void)
 {
     unsigned admitted = 0;
@@ -105,6 +171,8 @@ int main(void)
     shm_begin();
     overload_or_in();
     full_network_or_in();
+    waiting_or_in();
+    without_an_address();
     many_are_remembered();
     shm_close();
     return tap_done();

@@ -143,6 +143,24 @@ static void waiting_in_vain_shares_the_place(caller_t *c)
     is(caller_peek(c, &claim, 1)->failures, 1, "and counted once");
 }
 
+/* A thread that can't be spared to wait for a place may still join. */
+static void who_may_join_waits_for_verdicts_only(caller_t *c)
+{
+    guard_claim_t claim = caller_ip(c, "192.0.2.1", 1);
+    guard_ticket_t first = {0}, second = {0}, third = {0};
+
+    caller_reserve(c, &claim, 1, "a:1", GUARD_MAY_JOIN, &first);
+    is(caller_reserve(c, &claim, 1, "a:1", GUARD_MAY_JOIN, &second), GUARD_WAIT,
+       "the same guess waits for its verdict");
+    is(c->report.is_join, 1, "as one that joins");
+    is(caller_reserve(c, &claim, 1, "b:1", GUARD_MAY_JOIN, &third), GUARD_BUSY,
+       "another guess does not wait for its place");
+    caller_settle(c, &first, GUARD_ABANDONED);
+    second.no_check = 1;
+    is(caller_reserve(c, &claim, 1, "a:1", GUARD_MAY_JOIN, &second),
+       GUARD_OVERLOAD, "nor does any for a check");
+}
+
 static void no_place_left_waits_then_busy(caller_t *c)
 {
     guard_claim_t claim = caller_ip(c, "192.0.2.1", 2);
@@ -328,6 +346,8 @@ static inline void contract_reserve(guard_store_t *store, uint64_t now_usec)
         {"the same guess waits for the verdict",
          the_same_guess_waits_for_the_verdict},
         {"waiting in vain shares the place", waiting_in_vain_shares_the_place},
+        {"who may join waits for verdicts only",
+         who_may_join_waits_for_verdicts_only},
         {"no place left waits then busy", no_place_left_waits_then_busy},
         {"waiters are bounded", waiters_are_bounded},
         {"busy refusals make proven guesses queue",

@@ -30,7 +30,8 @@ COMPILE = $(CC) -std=gnu11 -fPIC -fvisibility=default -pthread $(CFLAGS) \
 # The lower half stands on APR alone: the module, htguard and the unit tests
 # share it.
 LOWER_SRC := $(filter-out src/guard_store_redis%,$(wildcard src/guard_key*.c src/guard_text*.c \
-	src/guard_policy*.c src/guard_store*.c src/guard_conf_args*.c \
+	src/guard_policy*.c src/guard_store*.c src/guard_wait*.c \
+	src/guard_conf_args*.c \
 	src/guard_reply_body*.c))
 UPPER_SRC := mod_auth_guard.c $(filter-out $(LOWER_SRC) \
 	src/guard_store_redis%,$(wildcard src/*.c))

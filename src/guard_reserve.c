@@ -9,6 +9,7 @@
  */
 #include "guard_reserve.h"
 #include "guard_server.h"
+#include "guard_wait.h"
 
 #include <apr_strings.h>
 #include <http_core.h>
@@ -161,14 +162,15 @@ static patience_t begin_patience(const guard_attempt_t *a)
 }
 
 /* Sleep a little. @return 1, or 0 if it has waited long enough, or may not. */
-static int wait_more(patience_t *patience, guard_wait_e what)
+static int wait_more(const guard_attempt_t *a, patience_t *patience,
+                     guard_wait_e what)
 {
     if (guard_store_clock() - patience->start_usec >=
         (uint64_t)patience->wait_usec) {
         return 0;
     }
     if (!patience->holds[what]) {
-        patience->holds[what] = guard_server_wait_begin(what);
+        patience->holds[what] = guard_wait_begin(what, a->guess.tag);
     }
     if (!patience->holds[what]) {
         return 0;
@@ -182,7 +184,7 @@ static void end_patience(const patience_t *patience)
 {
     for (guard_wait_e what = 0; what < GUARD_WAIT_KINDS; what++) {
         if (patience->holds[what]) {
-            guard_server_wait_end(what);
+            guard_wait_end(what);
         }
     }
 }
@@ -196,50 +198,68 @@ static void give_check_back(guard_attempt_t *a)
     a->ticket.no_check = guard_server_check_is_limited();
 }
 
-/* The store would admit, if only the server had a check to spare.
- * @return 1 if it has now */
+/* Take one of the server's checks, if it has one to spare. @return 1 if so */
 static int take_check(guard_attempt_t *a)
 {
-    if (!a->report.lacks_check) {
-        return 0;
+    if (a->check == GUARD_CHECK_NONE) {
+        a->check = guard_server_check_begin();
+        a->ticket.no_check = a->check == GUARD_CHECK_NONE;
     }
-    a->check = guard_server_check_begin();
-    a->ticket.no_check = a->check == GUARD_CHECK_NONE;
     return !a->ticket.no_check;
+}
+
+/* One question to the store. Where it would admit if only the server had a
+ * check to spare, one is taken, and the question put again. Without waiting
+ * for a check there is one question only, for its answer is counted. */
+static apr_status_t ask_once(guard_attempt_t *a, guard_patience_e how)
+{
+    apr_status_t rv;
+
+    if (how != GUARD_MAY_WAIT) {
+        take_check(a);
+    }
+    do {
+        rv = a->store->ops->reserve(a->store, guard_store_clock(), a->claims,
+                                    a->claim_count, &a->guess, how, &a->ticket,
+                                    &a->report);
+    } while (rv == APR_SUCCESS && a->report.lacks_check &&
+             how == GUARD_MAY_WAIT && take_check(a));
+    return rv;
 }
 
 /*
  * Ask the store until it has decided. What is waited for, a place, a verdict,
  * a check, or a lock whose holder has lost the processor, is not held
- * meanwhile. A thread that may not wait, and one that observes, takes the
- * answer as it stands.
+ * meanwhile. A thread that may not wait, or not any longer, takes the answer
+ * as it stands; but where the guess turns out to be under way elsewhere, that
+ * verdict is worth a wait of its own. One that observes never waits.
  */
 static apr_status_t ask_store(guard_attempt_t *a, patience_t *patience)
 {
-    guard_patience_e last =
+    guard_patience_e how =
         guard_reserve_observes(a) ? GUARD_LAST_TRY : GUARD_MAY_WAIT;
     apr_status_t rv;
 
     for (;;) {
-        rv = a->store->ops->reserve(a->store, guard_store_clock(), a->claims,
-                                    a->claim_count, &a->guess, last, &a->ticket,
-                                    &a->report);
-        if (rv == APR_SUCCESS && take_check(a)) {
-            continue;
-        }
+        int is_join;
+
+        rv = ask_once(a, how);
         if (rv == APR_SUCCESS ? a->report.verdict != GUARD_WAIT
                               : rv != APR_TIMEUP) {
             return rv;
         }
+        is_join = rv == APR_SUCCESS && a->report.is_join;
         give_check_back(a);
-        if (!wait_more(patience, rv == APR_SUCCESS && a->report.is_join
-                                     ? GUARD_WAIT_FOR_VERDICT
-                                     : GUARD_WAIT_FOR_PLACE)) {
-            if (last == GUARD_LAST_TRY) {
-                return rv;
-            }
-            last = GUARD_LAST_TRY;
+        if (wait_more(a, patience,
+                      is_join ? GUARD_WAIT_FOR_VERDICT
+                              : GUARD_WAIT_FOR_PLACE)) {
+            continue;
         }
+        if (how == GUARD_LAST_TRY) {
+            return rv;
+        }
+        how =
+            is_join || how == GUARD_MAY_JOIN ? GUARD_LAST_TRY : GUARD_MAY_JOIN;
     }
 }
 
@@ -320,7 +340,7 @@ guard_verdict_e guard_reserve_peek(guard_attempt_t *a)
     do {
         rv = a->store->ops->peek(a->store, guard_store_clock(), a->claims,
                                  a->claim_count, &a->report);
-    } while (rv == APR_TIMEUP && wait_more(&patience, GUARD_WAIT_FOR_PLACE));
+    } while (rv == APR_TIMEUP && wait_more(a, &patience, GUARD_WAIT_FOR_PLACE));
     end_patience(&patience);
     guard_log_store(a->r, rv);
     if (rv != APR_SUCCESS || a->report.verdict != GUARD_LOCKED) {
@@ -350,7 +370,7 @@ void guard_reserve_settle(guard_attempt_t *a, guard_outcome_e outcome)
     do {
         rv = a->store->ops->settle(a->store, guard_store_clock(), &a->ticket,
                                    outcome, &a->report);
-    } while (rv == APR_TIMEUP && wait_more(&patience, GUARD_WAIT_FOR_PLACE));
+    } while (rv == APR_TIMEUP && wait_more(a, &patience, GUARD_WAIT_FOR_PLACE));
     end_patience(&patience);
     guard_log_store(a->r, rv);
     a->store->ops->tally(a->store, TOLD[outcome].counter);

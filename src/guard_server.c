@@ -11,6 +11,7 @@
 #include "guard_checks.h"
 #include "guard_log.h"
 #include "guard_scope.h"
+#include "guard_wait.h"
 
 #include <apr_strings.h>
 #include <ap_mpm.h>
@@ -25,10 +26,6 @@
 APLOG_USE_MODULE(auth_guard);
 
 #define RETAINED_KEY "mod_auth_guard"
-/* Of a child's threads, one in so many may wait. */
-#define WAITING_SHARE_PLACE 4
-#define WAITING_SHARE_VERDICT 2
-
 /* Kept over gracefuls, while static variables are not, and read by whatever
  * build of the module is loaded then: handle first, and never changed. */
 typedef struct retained_t {
@@ -46,8 +43,6 @@ static guard_store_t *open_store; /* [fork] */
 static flags_t *flags;            /* [fork] shared by all children */
 static int checks_id = -1;        /* [fork] -1: unlimited */
 static int checks_short;          /* [parent] resize has to go on */
-static _Atomic int waiting[GUARD_WAIT_KINDS];      /* threads of this child */
-static int waiting_max[GUARD_WAIT_KINDS] = {1, 1}; /* [child_init] */
 
 guard_store_t *guard_server_store(void) { return open_store; }
 
@@ -85,25 +80,6 @@ guard_check_e guard_server_check_begin(void)
 }
 
 void guard_server_check_end(void) { guard_checks_give(checks_id); }
-
-int guard_server_wait_begin(guard_wait_e what)
-{
-    if (atomic_fetch_add(&waiting[what], 1) < waiting_max[what]) {
-        return 1;
-    }
-    atomic_fetch_sub(&waiting[what], 1);
-    return 0;
-}
-
-void guard_server_wait_end(guard_wait_e what)
-{
-    atomic_fetch_sub(&waiting[what], 1);
-}
-
-static int share_of(int threads, int share)
-{
-    return threads / share > 1 ? threads / share : 1;
-}
 
 static apr_status_t unmap_flags(void *data)
 {
@@ -353,9 +329,7 @@ void guard_server_child_init(apr_pool_t *pchild, server_rec *main_server)
 
     (void)pchild;
     ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
-    waiting_max[GUARD_WAIT_FOR_PLACE] = share_of(threads, WAITING_SHARE_PLACE);
-    waiting_max[GUARD_WAIT_FOR_VERDICT] =
-        share_of(threads, WAITING_SHARE_VERDICT);
+    guard_wait_init(threads);
     if (!open_store) {
         return;
     }

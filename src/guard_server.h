@@ -3,7 +3,7 @@
  * guard_server.h: what lasts longer than a request.
  *
  * The store, opened by the parent and kept over gracefuls; flags shared by
- * all children; the bound on waiting threads of this child.
+ * all children; the server's places for checks.
  */
 #ifndef GUARD_SERVER_H
 #define GUARD_SERVER_H
@@ -57,21 +57,5 @@ int guard_server_check_is_limited(void);
 /** Ask to let this server verify one more unproven guess; never waits. */
 guard_check_e guard_server_check_begin(void);
 void guard_server_check_end(void);
-
-/** What a thread waits for. */
-typedef enum {
-    GUARD_WAIT_FOR_PLACE = 0, /* or a check, or the store's lock */
-    GUARD_WAIT_FOR_VERDICT,   /* on the same guess, in another request */
-    GUARD_WAIT_KINDS
-} guard_wait_e;
-
-/**
- * Ask to let this thread wait. At most a quarter of the child's threads wait
- * for places; those that wait for a verdict may be half, for their wait ends
- * with a check that is under way. Always one.
- * @return 1, and then guard_server_wait_end() must follow; or 0
- */
-int guard_server_wait_begin(guard_wait_e what);
-void guard_server_wait_end(guard_wait_e what);
 
 #endif

@@ -36,6 +36,7 @@ my %below = (
     guard_conf_args  => ['guard_policy', 'guard_store_shm', 'guard_checks'],
     guard_store      => ['guard_policy', 'guard_key'],
     guard_checks     => [],
+    guard_wait       => [],
 );
 my $httpd = qr{\A(?:httpd|http_\w+|ap_\w+|mod_\w+|util_\w+|mpm_\w+|unixd
                    |scoreboard)\.h\z}x;

@@ -1,0 +1,34 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * guard_wait.h: how many threads of this process may wait, and for what.
+ *
+ * A request that waits keeps a thread from everybody else. At most a quarter
+ * of a child's threads wait for places. For a verdict all may, while they
+ * wait for the same one, since it comes to all of them as soon as one check
+ * has ended; where they wait for verdicts on several guesses, half of the
+ * threads may. One always may.
+ */
+#ifndef GUARD_WAIT_H
+#define GUARD_WAIT_H
+
+#include <stdint.h>
+
+/** What a thread waits for. */
+typedef enum {
+    GUARD_WAIT_FOR_PLACE = 0, /* or a check, or the store's lock */
+    GUARD_WAIT_FOR_VERDICT,   /* on the same guess, in another request */
+    GUARD_WAIT_KINDS
+} guard_wait_e;
+
+/** In a child, before its threads begin: how many there will be. */
+void guard_wait_init(int threads);
+
+/**
+ * Ask to let this thread wait; any thread may, at any time.
+ * @param guess the tag of the guess that waits, or whose verdict is awaited
+ * @return 1, and then guard_wait_end(what) must follow; or 0
+ */
+int guard_wait_begin(guard_wait_e what, uint32_t guess);
+void guard_wait_end(guard_wait_e what);
+
+#endif

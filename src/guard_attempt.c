@@ -96,6 +96,32 @@ static int came_in_by(const guard_attempt_t *a, const char *auth_type)
            (a->r->user && !strncmp(a->r->user, user, strlen(user)));
 }
 
+static int note_basic(void *is_offered, const char *name, const char *challenge)
+{
+    (void)name;
+    *(int *)is_offered |= !strncasecmp(challenge, "Basic ", 6);
+    return 1;
+}
+
+/*
+ * Was this 401 about the guess? httpd's own modules set the user before they
+ * check, so that without one nobody took these credentials for his. Others
+ * (gssapi) set him only when the password was right; where such a module
+ * offers Basic, it has looked at a Basic header.
+ */
+static int is_about_guess(const guard_attempt_t *a)
+{
+    int is_offered = 0;
+
+    if (a->r->user || a->credentials.scheme != GUARD_SCHEME_BASIC ||
+        !strcasecmp(ap_auth_type(a->r), "Basic")) {
+        return a->r->user && !is_stale(a);
+    }
+    apr_table_do(note_basic, &is_offered, a->r->err_headers_out,
+                 "WWW-Authenticate", NULL);
+    return is_offered;
+}
+
 /* What httpd's answer says about the guess. */
 static guard_outcome_e judge(const guard_attempt_t *a, int status)
 {
@@ -105,8 +131,7 @@ static guard_outcome_e judge(const guard_attempt_t *a, int status)
                                                  : GUARD_ABANDONED;
     case HTTP_UNAUTHORIZED:
     case HTTP_PROXY_AUTHENTICATION_REQUIRED:
-        /* No user: nobody took these credentials for his. */
-        return a->r->user && !is_stale(a) ? GUARD_WRONG : GUARD_ABANDONED;
+        return is_about_guess(a) ? GUARD_WRONG : GUARD_ABANDONED;
     default:
         return GUARD_ABANDONED; /* our side's fault, not the client's */
     }
@@ -119,8 +144,8 @@ static int answer_unauthorized(guard_attempt_t *a, int status)
     guard_view_t *view = &a->visit->view;
 
     if (status == HTTP_UNAUTHORIZED && view->answer == GUARD_ANSWER_NONE) {
-        view->answer = a->r->user && !is_stale(a) ? GUARD_ANSWER_WRONG
-                                                  : GUARD_ANSWER_NO_CREDENTIALS;
+        view->answer = is_about_guess(a) ? GUARD_ANSWER_WRONG
+                                         : GUARD_ANSWER_NO_CREDENTIALS;
     }
     if (guard_reserve_observes(a)) {
         guard_reply_describe(view, guard_conf_response(a->conf));

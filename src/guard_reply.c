@@ -95,15 +95,30 @@ static int retry_after_sec(const guard_view_t *view)
     }
 }
 
-/* A 401 names a scheme. mod_auth_digest has often done so already; where
- * AuthType is no HTTP scheme (form), nobody does. */
+/* A 401 names a scheme. mod_auth_digest has often done so already;
+ * mod_auth_basic and it are asked. Modules of other schemes name theirs only
+ * when they check, which they are not let to. A form's AuthType is no scheme of
+ * HTTP. */
 static void challenge(request_rec *r)
 {
     const char *name = r->proxyreq == PROXYREQ_PROXY ? "Proxy-Authenticate"
                                                      : "WWW-Authenticate";
+    const char *type = ap_auth_type(r);
+    const char *realm = ap_auth_name(r);
 
-    if (!apr_table_get(r->err_headers_out, name) && ap_auth_type(r)) {
-        ap_note_auth_failure(r);
+    if (apr_table_get(r->err_headers_out, name) || !type) {
+        return;
+    }
+    ap_note_auth_failure(r);
+    if (apr_table_get(r->err_headers_out, name) || !strcasecmp(type, "form")) {
+        return;
+    }
+    if (!strcasecmp(type, "GSSAPI")) {
+        apr_table_setn(r->err_headers_out, name, "Negotiate"); /* RFC 4559 */
+    } else {
+        apr_table_setn(
+            r->err_headers_out, name,
+            apr_psprintf(r->pool, "%s realm=\"%s\"", type, realm ? realm : ""));
     }
 }
 

@@ -9,8 +9,7 @@
  */
 #include "guard_credentials.h"
 
-#include <httpd.h>
-
+#include <apr_base64.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 
@@ -37,9 +36,11 @@ static guard_scheme_e scheme_of(const char *header, apr_size_t length)
 static void split_basic(apr_pool_t *pool, const char *token,
                         guard_credentials_t *credentials)
 {
-    char *text = ap_pbase64decode(pool, token);
-    char *colon = strchr(text, ':');
+    char *text = apr_palloc(pool, (apr_size_t)apr_base64_decode_len(token));
+    char *colon;
 
+    apr_base64_decode(text, token);
+    colon = strchr(text, ':');
     credentials->user = text;
     credentials->password = "";
     if (colon) {
@@ -151,9 +152,10 @@ guard_credentials_t guard_credentials_parse(apr_pool_t *pool,
     if (!header) {
         return credentials;
     }
-    /* A scheme ends at a space for mod_auth_basic; a tab makes it another
-     * scheme there, but we would rather reserve once too often. */
-    rest = header + strcspn(header, " \t");
+    /* A scheme ends at a space for mod_auth_basic, and at any white space for
+     * mod_auth_digest. A tab makes it another scheme for the former, but we
+     * would rather reserve once too often. */
+    rest = header + strcspn(header, " \t\n\v\f\r");
     credentials.scheme = scheme_of(header, (apr_size_t)(rest - header));
     credentials.password = header;
     rest += strspn(rest, " \t");

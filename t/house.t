@@ -29,14 +29,15 @@ sub includes {
 # What a part of the lower half may include of ours, by the beginning of its
 # file's name. The longest beginning that fits holds.
 my %below = (
-    guard_text       => [],
-    guard_key        => [],
-    guard_policy     => ['guard_key'],
-    guard_reply_body => [],
-    guard_conf_args  => ['guard_policy', 'guard_store_shm', 'guard_checks'],
-    guard_store      => ['guard_policy', 'guard_key'],
-    guard_checks     => [],
-    guard_wait       => [],
+    guard_text        => [],
+    guard_key         => [],
+    guard_policy      => ['guard_key'],
+    guard_reply_body  => [],
+    guard_credentials => ['guard_key'],
+    guard_conf_args   => ['guard_policy', 'guard_store_shm', 'guard_checks'],
+    guard_store       => ['guard_policy', 'guard_key'],
+    guard_checks      => [],
+    guard_wait        => [],
 );
 my $httpd = qr{\A(?:httpd|http_\w+|ap_\w+|mod_\w+|util_\w+|mpm_\w+|unixd
                    |scoreboard)\.h\z}x;
@@ -57,7 +58,7 @@ for my $path (sort glob "$top/src/*.[ch]") {
     is(join(' ', @bad), '', "src/$file includes only what lies below it");
 }
 
-for my $path (sort glob "$top/tools/*.[ch]") {
+for my $path (sort glob "$top/tools/*.[ch] $top/fuzz/{,lib/}*.[ch]") {
     is(join(' ', grep { /$httpd/ } includes($path)), '',
         "$path stands on the lower half");
 }

@@ -27,6 +27,7 @@ use AuthGuard::Client ();
 use AuthGuard::Config ();
 use AuthGuard::Log ();
 use AuthGuard::Modules ();
+use AuthGuard::Sanitizer ();
 use AuthGuard::Visitor ();
 
 our @ISA = qw(AuthGuard::Config AuthGuard::Log AuthGuard::Visitor);
@@ -288,15 +289,18 @@ sub graceful {
     return;
 }
 
-# Live processes as [pid, parent, group].
+# Live processes as [pid, parent, group]. One whose first thread is a zombie
+# lives on, with its sockets, while it has other threads.
 sub processes {
     my @found;
 
     for my $stat (glob '/proc/[0-9]*/stat') {
-        my $line = slurp($stat);
+        my ($pid, $fields) = slurp($stat) =~ /\A(\d+) \(.*\) (.*)/s or next;
+        my ($state, $parent, $group, $threads) =
+          (split ' ', $fields)[0, 1, 2, 17];
 
-        next unless $line =~ /\A(\d+) \(.*\) (\S) (\d+) (\d+)/s;
-        push @found, [$1, $3, $4] unless $2 eq 'Z';
+        push @found, [$pid, $parent, $group]
+          unless $state eq 'Z' && $threads < 2;
     }
     return @found;
 }
@@ -333,15 +337,16 @@ sub slurp {
 }
 
 # A parent that was killed leaves its semaphore to the next one on the same
-# file (src/guard_checks.c); where none comes, it is taken away here.
+# path (src/guard_checks.c); where none comes, it is taken away here.
 sub remove_semaphores {
     my ($self) = @_;
     use integer;    # multiplication wraps at 64 bits, as in C
+    my ($dev, $inode) = stat "$self->{root}/run" or return;
 
-    for my $file (glob "$self->{root}/run/*") {
-        my ($dev, $inode) = stat $file or next;
-        my $key = ((($dev << 32 ^ $inode) * -7046029254386353131) >> 33)
-          & 0x7fffffff;
+    for my $name (map { /([^\/]+)\z/ } glob "$self->{root}/run/*") {
+        my $mixed = $dev << 32 ^ $inode;
+        $mixed = ($mixed ^ ord) * 1099511628211 for split //, $name;
+        my $key = ($mixed * -7046029254386353131 >> 33) & 0x7fffffff;
         my $id = semget($key || 1, 2, 0);
 
         semctl($id, 0, IPC_RMID, 0) if defined $id;
@@ -357,6 +362,7 @@ sub done {
     $self->remove_semaphores;
     $self->{is_done} = 1;
     Test::More::is($self->{ended_badly} || 0, 0, 'httpd ended in order');
+    AuthGuard::Sanitizer::judge();
     $self->judge_log;
     return;
 }

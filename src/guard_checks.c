@@ -9,6 +9,9 @@
  */
 #include "guard_checks.h"
 
+#include <apr.h>
+#include <apr_strings.h>
+
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -28,7 +31,7 @@ union semun {
 
 /* Another program's set may have the key by chance, or by malice: only one
  * that this user has made, and that looks like ours, is ours. */
-static int is_ours(int id)
+int guard_checks_is_ours(int id)
 {
     struct semid_ds info;
     union semun argument = {.buf = &info};
@@ -37,26 +40,49 @@ static int is_ours(int id)
            info.sem_perm.cuid == geteuid() && info.sem_nsems == SET_SIZE;
 }
 
-static key_t key_of(const struct stat *file)
+/*
+ * The key is made of the directory and the name in it, and not of the file,
+ * which may be another by the next start: of another size, or because the old
+ * one was set aside. What a killed server left would be found by nobody then.
+ */
+static apr_status_t find_key(key_t *key, const char *path)
 {
-    uint64_t mixed = ((uint64_t)file->st_dev << 32 ^ (uint64_t)file->st_ino) *
-                     0x9E3779B97F4A7C15u;
-    key_t key = (key_t)(mixed >> 33);
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    char dir[APR_PATH_MAX] = ".";
+    struct stat info;
+    uint64_t mixed;
 
-    return key == IPC_PRIVATE ? 1 : key;
+    if (strlen(path) >= sizeof(dir)) {
+        return ENAMETOOLONG;
+    }
+    if (slash) {
+        apr_cpystrn(dir, path, (apr_size_t)(slash - path) + 1);
+    }
+    if (stat(*dir ? dir : "/", &info)) {
+        return errno;
+    }
+    mixed = (uint64_t)info.st_dev << 32 ^ (uint64_t)info.st_ino;
+    for (; *name; name++) {
+        mixed = (mixed ^ (unsigned char)*name) * 0x100000001B3u;
+    }
+    *key = (key_t)(mixed * 0x9E3779B97F4A7C15u >> 33);
+    *key = *key == IPC_PRIVATE ? 1 : *key;
+    return APR_SUCCESS;
 }
 
 apr_status_t guard_checks_open(int *id, const char *path, uid_t uid, gid_t gid)
 {
-    struct stat file;
     struct semid_ds info;
     union semun argument = {.buf = &info};
+    key_t key = IPC_PRIVATE;
+    apr_status_t rv = find_key(&key, path);
 
-    if (stat(path, &file)) {
-        return errno;
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
-    *id = semget(key_of(&file), SET_SIZE, IPC_CREAT | 0600);
-    if (*id < 0 || !is_ours(*id)) {
+    *id = semget(key, SET_SIZE, IPC_CREAT | 0600);
+    if (*id < 0 || !guard_checks_is_ours(*id)) {
         *id = semget(IPC_PRIVATE, SET_SIZE, IPC_CREAT | 0600);
     }
     if (*id < 0 || semctl(*id, 0, IPC_STAT, argument)) {

@@ -16,13 +16,17 @@
 #define GUARD_CHECKS_MAX 10000 /* below the kernel's SEMVMX of 32767 */
 
 /**
- * Find or make the semaphore that belongs to a file: the same file, the same
+ * Find or make the semaphore that belongs to a file: the same path, the same
  * semaphore, so that a server that was killed leaves nothing behind that the
  * next one does not take over. Only the server that holds the file may call.
  * @param uid, gid of the children, who get the right to use it
  * @return APR_SUCCESS with *id set, or the system's error
  */
 apr_status_t guard_checks_open(int *id, const char *path, uid_t uid, gid_t gid);
+
+/** @return 1 if it is still there, and this user's, else 0: somebody has
+ *  removed it (ipcrm), and it has to be opened anew. */
+int guard_checks_is_ours(int id);
 
 /**
  * Set how many places there are. Places that are held stay held: where more

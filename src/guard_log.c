@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * guard_log.c owns the AG01xx lines and the encoding of what stands in them.
- * It knows no store and decides nothing.
+ * guard_log.c owns the lines about clients and about a full table, and the
+ * encoding of what stands in them. It decides nothing.
  *
  * Invariant: a line has one shape, whatever a client sends. Values carry no
  * space, quote, bracket or control character, and the lines go out through
@@ -9,6 +9,7 @@
  */
 #include "guard_log.h"
 #include "guard_server.h"
+#include "guard_store_told.h"
 #include "guard_text.h"
 
 #include <apr_strings.h>
@@ -20,7 +21,8 @@
 
 APLOG_USE_MODULE(auth_guard);
 
-#define TIMESTAMP_MAX 24 /* "2026-11-21T17:48:16Z" */
+#define TOLD_KEY "mod_auth_guard: AG0211" /* of ap_retained_data */
+#define TIMESTAMP_MAX 24                  /* "2026-11-21T17:48:16Z" */
 
 /* "" becomes "-". */
 static char *encode(char buf[GUARD_LOG_VALUE_MAX + 1], const char *value)
@@ -145,11 +147,36 @@ void guard_log_store(request_rec *r, apr_status_t rv)
     }
 }
 
-void guard_log_overflow(request_rec *r)
+/* Kept over gracefuls, so that none lets the line come twice a minute. Until
+ * somebody looks nothing is known, and what the file counted before the
+ * server began is no news. */
+static guard_store_told_t *told_so_far(uint64_t evictions, uint64_t overflow,
+                                       uint64_t now_usec)
 {
-    if (guard_server_once(GUARD_ONCE_OVERFLOW)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, r->server,
-                     "AG0211: store: the table is full of locked clients; new "
-                     "ones share a budget; see AuthGuardStore clients=");
+    guard_store_told_t *told = ap_retained_data_get(TOLD_KEY);
+
+    if (!told) {
+        told = ap_retained_data_create(TOLD_KEY, sizeof(*told));
+        guard_store_told_begin(told, evictions, overflow, now_usec);
     }
+    return told;
+}
+
+void guard_log_full(server_rec *main_server, guard_store_t *store)
+{
+    uint64_t evictions = guard_store_shm_counter(store, GUARD_COUNT_EVICTIONS);
+    uint64_t overflow = guard_store_shm_counter(store, GUARD_COUNT_OVERFLOW);
+    uint64_t now_usec = guard_store_clock();
+    guard_store_told_t *told = told_so_far(evictions, overflow, now_usec);
+    guard_store_news_t news;
+
+    if (!guard_store_told_news(told, evictions, overflow, now_usec, &news)) {
+        return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server,
+                 "AG0211: full: evictions=%" APR_UINT64_T_FMT
+                 " overflow=%" APR_UINT64_T_FMT
+                 " seconds=%u; see AuthGuardStore clients=",
+                 (apr_uint64_t)news.evictions, (apr_uint64_t)news.overflow,
+                 news.seconds);
 }

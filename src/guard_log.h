@@ -9,7 +9,7 @@
 #define GUARD_LOG_H
 
 #include "guard_conf.h"
-#include "guard_store.h"
+#include "guard_store_shm.h"
 
 #define GUARD_LOG_VALUE_MAX 64 /* bytes of one value, after encoding */
 
@@ -41,7 +41,8 @@ void guard_log_proxy(request_rec *r);
  *  again; once per change. */
 void guard_log_store(request_rec *r, apr_status_t rv);
 
-/** AG0211 at warn, once: the table is full, clients share a budget. */
-void guard_log_overflow(request_rec *r);
+/** AG0211 at warn, at most once a minute: the table is full. In the server's
+ *  parent, every now and then; store is the open one. */
+void guard_log_full(server_rec *main_server, guard_store_t *store);
 
 #endif

@@ -9,9 +9,10 @@
  *
  *     failures + places taken <= limit
  *
- * holds at every moment, whatever runs in parallel and however long a check
- * takes; so no more than `limit` different wrong passwords are ever verified
- * in one window. What makes this bearable for good users is that the budget
+ * holds whatever runs in parallel; so no more than `limit` different wrong
+ * passwords are ever verified in one window. (A check that outlasts its place,
+ * because a window ended meanwhile, is charged all the same when it fails.)
+ * What makes this bearable for good users is that the budget
  * counts different guesses: a guess that is in flight already is joined, one
  * that proved right takes no place, and one that failed is not charged twice.
  *

@@ -128,7 +128,8 @@ typedef enum {
 } guard_hold_e;
 
 /** until_sec tells the slot from a later one of the same guess, where a check
- *  outlasts its place. */
+ *  outlasts its place; but not within the same second, which takes the user's
+ *  own right password and an error of the server in that second. */
 typedef struct guard_hold_t {
     guard_hold_e what;
     uint32_t until_sec;

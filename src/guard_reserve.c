@@ -138,9 +138,6 @@ static void log_lockouts(guard_attempt_t *a, const guard_claim_t *claims,
             }
             guard_log_lockout(a->r, &a->subject, &claims[i], standing);
         }
-        if (standing->overflow) {
-            guard_log_overflow(a->r);
-        }
     }
 }
 

@@ -37,6 +37,7 @@ typedef struct retained_t {
 
 typedef struct flags_t {
     _Atomic int said[GUARD_ONCE_MAX];
+    guard_wait_board_t board;
 } flags_t;
 
 static guard_store_t *open_store; /* [fork] */
@@ -185,6 +186,7 @@ static int open_anew(retained_t *retained, server_rec *main_server,
     retained->path = options.path;
     retained->handle = guard_store_shm_handle(retained->store);
     open_store = retained->store;
+    guard_log_full(main_server, open_store); /* what was before is no news */
     return OK;
 }
 
@@ -246,6 +248,9 @@ static apr_status_t find_checks(retained_t *retained)
     int is_root = geteuid() == 0; /* else the children are who we are */
     int id;
 
+    if (retained->checks_id && !guard_checks_is_ours(retained->checks_id - 1)) {
+        retained->checks_id = 0; /* somebody has removed it */
+    }
     if (!retained->checks_id) {
         rv = guard_checks_open(&id, retained->path,
                                is_root ? ap_unixd_config.user_id : geteuid(),
@@ -324,12 +329,16 @@ int guard_server_post_config(apr_pool_t *pconf, apr_pool_t *plog,
 
 void guard_server_child_init(apr_pool_t *pchild, server_rec *main_server)
 {
-    int threads = 1;
+    int threads = 1, processes = 1;
     apr_status_t rv;
 
     (void)pchild;
     ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
     guard_wait_init(threads);
+    ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &processes);
+    if (threads == 1 && flags) {
+        guard_wait_share(&flags->board, processes);
+    }
     if (!open_store) {
         return;
     }
@@ -345,8 +354,9 @@ int guard_server_monitor(apr_pool_t *pool, server_rec *main_server)
     guard_shm_options_t options = options_for(main_server);
 
     (void)pool;
-    if (open_store) {
-        guard_store_shm_grow_back(open_store, &options);
+    if (open_store &&
+        guard_store_shm_grow_back(open_store, &options) == APR_SUCCESS) {
+        guard_log_full(main_server, open_store);
     }
     if (checks_short && checks_id >= 0) {
         resize_checks(main_server);

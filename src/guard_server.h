@@ -15,7 +15,6 @@
 typedef enum {
     GUARD_ONCE_PROXY,      /* AG0105 */
     GUARD_ONCE_STORE_DOWN, /* AG0207, till it is well again */
-    GUARD_ONCE_OVERFLOW,   /* AG0211 */
     GUARD_ONCE_CHECKS,     /* AG0212 */
     GUARD_ONCE_MAX
 } guard_once_e;
@@ -31,7 +30,7 @@ int guard_server_post_config(apr_pool_t *pconf, apr_pool_t *plog,
 /** child_init. */
 void guard_server_child_init(apr_pool_t *pchild, server_rec *main_server);
 
-/** monitor: once a second in the parent. */
+/** monitor: in the parent, every ten seconds, or as children end. */
 int guard_server_monitor(apr_pool_t *pool, server_rec *main_server);
 
 /** @return the open store, or NULL before post_config has opened it. */

@@ -14,9 +14,9 @@
 #include "guard_store_shm_file.h"
 #include "guard_store_shm_verdict.h"
 #include "guard_store_shm_walk.h"
+#include "guard_store_shm_watch.h"
 
-#include <apr_strings.h>
-
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -30,6 +30,7 @@
 typedef struct guard_shm_store_t {
     guard_store_t base;
     guard_shm_file_t file;
+    guard_shm_watch_t watch; /* [parent] */
 } guard_shm_store_t;
 
 static guard_shm_file_t *file_of(guard_store_t *store)
@@ -174,16 +175,43 @@ guard_shm_table_t *guard_store_shm_table(guard_store_t *store)
     return &file_of(store)->table;
 }
 
+/* A file beyond RLIMIT_FSIZE shall be an error that is told, not the end of
+ * the process. */
+static void hold_back_sigxfsz(sigset_t *before)
+{
+    sigset_t xfsz;
+
+    sigemptyset(&xfsz);
+    sigaddset(&xfsz, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &xfsz, before);
+}
+
+static void let_go_sigxfsz(const sigset_t *before)
+{
+    static const struct timespec at_once;
+    sigset_t xfsz;
+
+    sigemptyset(&xfsz);
+    sigaddset(&xfsz, SIGXFSZ);
+    sigtimedwait(&xfsz, NULL, &at_once);
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 apr_status_t guard_store_shm_open(guard_store_t **store,
                                   const guard_shm_options_t *options,
                                   apr_pool_t *pool)
 {
     guard_shm_store_t *shm = apr_pcalloc(pool, sizeof(*shm));
-    apr_status_t rv = guard_shm_file_open(&shm->file, options, pool);
+    sigset_t before;
+    apr_status_t rv;
 
+    hold_back_sigxfsz(&before);
+    rv = guard_shm_file_open(&shm->file, options, pool);
+    let_go_sigxfsz(&before);
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    guard_shm_watch_begin(&shm->watch, &shm->file, options->path, pool);
     shm->base.ops = &SHM_OPS;
     shm->base.wait_usec = GUARD_WAIT_USEC_DEFAULT;
     shm->base.table_secret = shm->file.shape.table_secret;
@@ -233,7 +261,14 @@ apr_status_t guard_store_shm_child_init(guard_store_t *store)
 apr_status_t guard_store_shm_grow_back(guard_store_t *store,
                                        const guard_shm_options_t *options)
 {
-    return guard_shm_file_grow_back(file_of(store), options);
+    guard_shm_store_t *shm = (guard_shm_store_t *)store;
+    sigset_t before;
+    apr_status_t rv;
+
+    hold_back_sigxfsz(&before);
+    rv = guard_shm_watch_look(&shm->watch, &shm->file, options);
+    let_go_sigxfsz(&before);
+    return rv;
 }
 
 uint32_t guard_store_shm_clients(const guard_store_t *store)

@@ -87,12 +87,18 @@ void guard_store_shm_release(const guard_shm_handle_t *handle);
 apr_status_t guard_store_shm_child_init(guard_store_t *store);
 
 /**
- * In the server's parent, once a second: if somebody cut the file short, grow
- * it back and rebuild it, before more children die of SIGBUS.
- * @return APR_SUCCESS if all is well (again); say() has told
+ * In the server's parent, every few seconds: if somebody cut the file short,
+ * wrote into it, removed or replaced it, mend what can be mended, before more
+ * children die of SIGBUS, and say the rest once.
+ * @return APR_SUCCESS if all is well (again); say() has told. After an error
+ * the mapping must not be touched: it may end before its size.
  */
 apr_status_t guard_store_shm_grow_back(guard_store_t *store,
                                        const guard_shm_options_t *options);
+
+/** @return what that counter says; stats tells the same, and walks through the
+ *  table for the rest. Any thread, at any time. */
+uint64_t guard_store_shm_counter(guard_store_t *store, guard_counter_e counter);
 
 /** @return clients that the open table holds (its size may differ from what
  *  was asked for while other processes still use it). */

@@ -181,8 +181,12 @@ void guard_shm_claim_tell(guard_standing_t *standing,
     standing->overflow = guard_shm_is_overflow(view->place.index) ? 1 : 0;
     standing->remaining_usec = 0;
     if (record->phase == GUARD_PHASE_LOCKED) {
-        standing->remaining_usec =
-            (apr_interval_time_t)(record->until_usec - table_usec);
+        uint64_t left_usec = record->until_usec - table_usec;
+
+        /* Somebody may have written into the file. */
+        standing->remaining_usec = left_usec < (uint64_t)GUARD_LOCKOUT_USEC_MAX
+                                       ? (apr_interval_time_t)left_usec
+                                       : GUARD_LOCKOUT_USEC_MAX;
     }
 }
 
@@ -199,7 +203,7 @@ void guard_shm_claim_load_held_locked(guard_shm_table_t *table,
     if (ticket->overflow[i] &&
         ticket->claim[i].client.counted != GUARD_COUNTED_OBSERVED) {
         guard_shm_table_read_locked(table, &overflow, &view->record);
-        if (view->record.id) {
+        if (view->record.id == GUARD_SHM_OVERFLOW_ID) {
             view->place = overflow;
             view->policy = policy_for(view, &ticket->claim[i]);
             view->changed = 0;

@@ -53,6 +53,19 @@ void guard_shm_clock_start(guard_shm_table_t *table, uint64_t table_usec)
                  (uint64_t)guard_shm_world.wall_usec() - table_usec);
 }
 
+/* Can the head's clock go on as it is? No moment of this boot is earlier than
+ * the last one noted, nor later than that by more than the boot's age. Where
+ * the kernel tells no boot id, this alone says whether it is the same. */
+static int is_going(const guard_shm_table_t *table, const char *boot_id,
+                    uint64_t last_usec)
+{
+    uint64_t boot_usec = guard_shm_world.clock_usec();
+    uint64_t since_usec = guard_shm_clock_read(table, boot_usec) - last_usec;
+
+    return (!*boot_id || !strcmp(boot_id, table->head->boot_id)) &&
+           since_usec <= boot_usec;
+}
+
 void guard_shm_clock_resume(guard_shm_table_t *table)
 {
     guard_shm_head_t *head = table->head;
@@ -62,10 +75,12 @@ void guard_shm_clock_resume(guard_shm_table_t *table)
 
     guard_shm_world.boot_id(boot_id);
     head->boot_id[sizeof(head->boot_id) - 1] = '\0';
-    /* Where the kernel tells no boot id, a clock that fell back does. */
-    if (!strcmp(boot_id, head->boot_id) &&
-        (int64_t)(guard_shm_clock_read(table, guard_shm_world.clock_usec()) -
-                  last_usec) >= 0) {
+    if (last_usec >> 62) { /* 146,000 years: not a time, and windows that open
+                            * then might end beyond 64 bits */
+        guard_shm_clock_start(table, guard_shm_world.clock_usec());
+        return;
+    }
+    if (is_going(table, boot_id, last_usec)) {
         return;
     }
     passed_usec = (int64_t)((uint64_t)guard_shm_world.wall_usec() -
@@ -97,4 +112,27 @@ void guard_shm_clock_beat(guard_shm_table_t *table, uint64_t table_usec)
     atomic_store(&head->wall_base_usec,
                  (uint64_t)guard_shm_world.wall_usec() - table_usec);
     atomic_store(&head->last_usec, table_usec);
+}
+
+guard_shm_clock_t guard_shm_clock_save(const guard_shm_head_t *head)
+{
+    guard_shm_clock_t clock;
+
+    memcpy(clock.boot_id, head->boot_id, sizeof(clock.boot_id));
+    clock.boot_offset_usec = atomic_load(&head->boot_offset_usec);
+    return clock;
+}
+
+void guard_shm_clock_restore(guard_shm_table_t *table,
+                             const guard_shm_clock_t *clock)
+{
+    guard_shm_head_t *head = table->head;
+    uint64_t table_usec =
+        guard_shm_world.clock_usec() + clock->boot_offset_usec;
+
+    memcpy(head->boot_id, clock->boot_id, sizeof(head->boot_id));
+    atomic_store(&head->boot_offset_usec, clock->boot_offset_usec);
+    atomic_store(&head->last_usec, table_usec);
+    atomic_store(&head->wall_base_usec,
+                 (uint64_t)guard_shm_world.wall_usec() - table_usec);
 }

@@ -18,6 +18,12 @@ typedef struct guard_shm_world_t {
 
 extern guard_shm_world_t guard_shm_world;
 
+/** What never changes while somebody has the table open. */
+typedef struct guard_shm_clock_t {
+    char boot_id[40];
+    uint64_t boot_offset_usec;
+} guard_shm_clock_t;
+
 /** Begin: it is table_usec now. Only while nobody else uses the table. */
 void guard_shm_clock_start(guard_shm_table_t *table, uint64_t table_usec);
 
@@ -35,5 +41,12 @@ uint64_t guard_shm_clock_read(const guard_shm_table_t *table,
 
 /** Remember, once a second, how late it is, for the next boot to go on. */
 void guard_shm_clock_beat(guard_shm_table_t *table, uint64_t table_usec);
+
+/** @return what the head's clock goes by. */
+guard_shm_clock_t guard_shm_clock_save(const guard_shm_head_t *head);
+
+/** Put it back into a head that somebody wrote over. */
+void guard_shm_clock_restore(guard_shm_table_t *table,
+                             const guard_shm_clock_t *clock);
 
 #endif

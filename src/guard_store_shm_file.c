@@ -276,6 +276,7 @@ static const char *file_fault(guard_shm_file_t *file, guard_shm_role_e role)
 {
     struct stat info;
     ssize_t got = pread(file->fd, &file->shape, sizeof(file->shape), 0);
+    const char *fault;
 
     if (fstat(file->fd, &info) || got != sizeof(file->shape)) {
         return "it is too short";
@@ -284,10 +285,13 @@ static const char *file_fault(guard_shm_file_t *file, guard_shm_role_e role)
         (role == GUARD_SHM_SERVER || geteuid() != 0)) {
         return "it belongs to another user";
     }
-    if ((info.st_mode & (S_IRWXG | S_IRWXO)) && fchmod(file->fd, 0600)) {
+    /* First it must be ours: a planted hard link may lead to any file. */
+    fault = guard_shm_shape_fault(&file->shape, (uint64_t)info.st_size);
+    if (!fault && (info.st_mode & (S_IRWXG | S_IRWXO)) &&
+        fchmod(file->fd, 0600)) {
         return "others may read it";
     }
-    return guard_shm_shape_fault(&file->shape, (uint64_t)info.st_size);
+    return fault;
 }
 
 static apr_status_t open_existing(guard_shm_file_t *file,

@@ -48,7 +48,8 @@ static const char *entry_fault(const guard_shm_table_t *table, uint64_t index,
                    : NULL;
     }
     if (overflow !=
-        ((record->kind & GUARD_RECORD_KIND) == GUARD_KIND_OVERFLOW)) {
+            ((record->kind & GUARD_RECORD_KIND) == GUARD_KIND_OVERFLOW) ||
+        overflow != (record->id == GUARD_SHM_OVERFLOW_ID)) {
         return "an overflow record is not in its place";
     }
     if (tag != guard_shm_table_tag_of(record->id) ||
@@ -57,6 +58,50 @@ static const char *entry_fault(const guard_shm_table_t *table, uint64_t index,
         return "an entry is not where its id belongs";
     }
     return guard_policy_fault(record, table_usec);
+}
+
+static void drop_locked(guard_shm_bucket_t *bucket, uint32_t index)
+{
+    memset(&bucket->record[index], 0, sizeof(guard_record_t));
+    bucket->tag[index] = 0;
+}
+
+/* Of two records in one place, does the first bind more? */
+static int is_stricter(const guard_record_t *a, const guard_record_t *b)
+{
+    return a->phase > b->phase ||
+           (a->phase == b->phase && a->until_usec >= b->until_usec);
+}
+
+/* @return the entry before this one that is the same client's, or this one.
+ * Twice in one bucket would be two budgets. Overflow records share their id. */
+static uint32_t double_of(const guard_shm_bucket_t *bucket, uint32_t index)
+{
+    for (uint32_t i = 0; bucket->tag[index] && i < index; i++) {
+        if (bucket->tag[i] == bucket->tag[index] &&
+            bucket->record[i].id == bucket->record[index].id &&
+            !guard_shm_is_overflow(index)) {
+            return i;
+        }
+    }
+    return index;
+}
+
+static unsigned drop_doubles_locked(guard_shm_bucket_t *bucket)
+{
+    unsigned dropped = 0;
+
+    for (uint32_t i = 1; i < GUARD_SHM_BUCKET_CLIENTS; i++) {
+        uint32_t other = double_of(bucket, i);
+
+        if (other != i) {
+            int keeps = is_stricter(&bucket->record[other], &bucket->record[i]);
+
+            drop_locked(bucket, keeps ? i : other);
+            dropped++;
+        }
+    }
+    return dropped;
 }
 
 static unsigned drop_damaged_locked(guard_shm_table_t *table, uint32_t number,
@@ -68,27 +113,33 @@ static unsigned drop_damaged_locked(guard_shm_table_t *table, uint32_t number,
 
     for (uint32_t i = 0; i < GUARD_SHM_BUCKET_RECORDS; i++) {
         if (entry_fault(table, first + i, table_usec)) {
-            memset(&bucket->record[i], 0, sizeof(guard_record_t));
-            bucket->tag[i] = 0;
+            drop_locked(bucket, i);
             dropped++;
         }
     }
-    return dropped;
+    return dropped + drop_doubles_locked(bucket);
 }
 
+/* A lock that is not to be had is waited for once, not for each bucket. */
 unsigned guard_shm_mend_drop_damaged(guard_shm_table_t *table)
 {
     uint64_t table_usec =
         guard_shm_clock_read(table, guard_shm_world.clock_usec());
+    uint8_t is_closed[GUARD_SHM_STRIPES] = {0};
     unsigned dropped = 0;
 
     for (uint32_t i = 0; i < table->bucket_count; i++) {
         uint32_t stripe = guard_shm_table_stripe_of(i);
 
-        if (guard_shm_table_lock(table, stripe) == APR_SUCCESS) {
-            dropped += drop_damaged_locked(table, i, table_usec);
-            guard_shm_table_unlock(table, stripe);
+        if (is_closed[stripe]) {
+            continue;
         }
+        if (guard_shm_table_lock(table, stripe) != APR_SUCCESS) {
+            is_closed[stripe] = 1;
+            continue;
+        }
+        dropped += drop_damaged_locked(table, i, table_usec);
+        guard_shm_table_unlock(table, stripe);
     }
     return dropped;
 }
@@ -105,9 +156,7 @@ static void merge_overflow(guard_shm_table_t *to, uint32_t bucket,
     guard_record_t there, merged = *record;
 
     guard_shm_table_read_locked(to, &place, &there);
-    if (there.id && (there.phase > record->phase ||
-                     (there.phase == record->phase &&
-                      there.until_usec >= record->until_usec))) {
+    if (there.id && is_stricter(&there, record)) {
         return;
     }
     merged.id = GUARD_SHM_OVERFLOW_ID;
@@ -171,18 +220,11 @@ void guard_shm_mend_carry_over(const guard_shm_table_t *from,
     }
 }
 
-/* Twice in one bucket would be two budgets. */
 static int is_double(const guard_shm_table_t *table, uint64_t index)
 {
     guard_shm_place_t place = place_at(index);
-    const guard_shm_bucket_t *bucket = &table->bucket[place.bucket];
 
-    for (uint32_t i = 0; i < place.index; i++) {
-        if (bucket->record[i].id == bucket->record[place.index].id) {
-            return bucket->record[i].id != 0;
-        }
-    }
-    return 0;
+    return double_of(&table->bucket[place.bucket], place.index) != place.index;
 }
 
 const char *guard_shm_mend_fault(const guard_shm_table_t *table,

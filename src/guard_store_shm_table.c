@@ -1,8 +1,8 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * guard_store_shm_table.c owns the memory behind the shared store: locks,
- * buckets, and the one way a record changes. It knows no policy beyond "may
- * this be evicted", no file, and no ticket.
+ * buckets, and the one way a record changes. It knows no policy, no file, and
+ * no ticket.
  *
  * Invariant: a record changes only in guard_shm_table_write_locked, under its
  * stripe's lock, with a copy of what was there before in the stripe. The
@@ -39,6 +39,7 @@ static inline void step(int number) { (void)number; }
 
 #define HEAD_BYTES 4096u
 #define SCOPE_PROBES_MAX 16
+#define LOCK_SEAL 0x6b636f6c64617567u /* a word that noise won't hit */
 
 uint32_t guard_shm_table_buckets(uint32_t clients)
 {
@@ -99,14 +100,31 @@ uint32_t guard_shm_table_tag_of(uint64_t id)
     return tag ? tag : 1;
 }
 
-static int is_blank_lock(const pthread_mutex_t *mutex)
+/* A lock is used only while it bears this: what somebody wrote over it can be
+ * anything, and the C library may abort, or wait for ever, on what it takes
+ * for a lock of another kind. */
+static int is_sealed(const guard_shm_stripe_t *stripe)
 {
-    static const char blank[sizeof(pthread_mutex_t)];
-
-    return !memcmp(mutex, blank, sizeof(blank));
+    return atomic_load_explicit(&stripe->seal, memory_order_acquire) ==
+           LOCK_SEAL;
 }
 
-static apr_status_t init_locks(guard_shm_table_t *table, int only_blank)
+static int make_lock(guard_shm_stripe_t *stripe,
+                     const pthread_mutexattr_t *shared)
+{
+    int rv;
+
+    atomic_store(&stripe->seal, 0);
+    atomic_store(&stripe->marked, 0);
+    memset(&stripe->mutex, 0, sizeof(stripe->mutex));
+    rv = pthread_mutex_init(&stripe->mutex, shared);
+    if (!rv) {
+        atomic_store(&stripe->seal, LOCK_SEAL);
+    }
+    return rv;
+}
+
+static apr_status_t init_locks(guard_shm_table_t *table, int only_lost)
 {
     pthread_mutexattr_t shared;
     int rv = pthread_mutexattr_init(&shared);
@@ -118,15 +136,22 @@ static apr_status_t init_locks(guard_shm_table_t *table, int only_blank)
         rv = pthread_mutexattr_setrobust(&shared, PTHREAD_MUTEX_ROBUST);
     }
     for (int i = 0; !rv && i < GUARD_SHM_STRIPES; i++) {
-        pthread_mutex_t *mutex = &table->stripe[i].mutex;
-
-        if (!only_blank || is_blank_lock(mutex)) {
-            memset(mutex, 0, sizeof(*mutex));
-            rv = pthread_mutex_init(mutex, &shared);
+        if (!only_lost || !is_sealed(&table->stripe[i])) {
+            rv = make_lock(&table->stripe[i], &shared);
         }
     }
     pthread_mutexattr_destroy(&shared);
     return rv;
+}
+
+int guard_shm_table_has_lost_locks(const guard_shm_stripe_t *stripes)
+{
+    for (int i = 0; i < GUARD_SHM_STRIPES; i++) {
+        if (!is_sealed(&stripes[i])) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 apr_status_t guard_shm_table_init_locks(guard_shm_table_t *table)
@@ -204,8 +229,12 @@ static int lock_in_time(pthread_mutex_t *mutex)
 apr_status_t guard_shm_table_lock(guard_shm_table_t *table, uint32_t number)
 {
     guard_shm_stripe_t *stripe = &table->stripe[number];
-    int rv = pthread_mutex_trylock(&stripe->mutex);
+    int rv;
 
+    if (!is_sealed(stripe)) {
+        return ENOTRECOVERABLE;
+    }
+    rv = pthread_mutex_trylock(&stripe->mutex);
     if (rv == EBUSY) {
         rv = lock_in_time(&stripe->mutex);
     }
@@ -238,94 +267,6 @@ guard_shm_place_t guard_shm_table_find_locked(const guard_shm_table_t *table,
     return place;
 }
 
-/* How a newcomer may look for room. */
-typedef struct search_t {
-    uint32_t avoid;
-    int tenants_only; /* only a tenant's entry may make room */
-    uint64_t now_usec;
-} search_t;
-
-static int is_tenants(const guard_record_t *record)
-{
-    return record->kind & GUARD_RECORD_TENANT ? 1 : 0;
-}
-
-static int may_take(const guard_shm_bucket_t *bucket, uint32_t index,
-                    const search_t *search)
-{
-    return !(search->avoid & (1u << index)) &&
-           (!search->tenants_only || is_tenants(&bucket->record[index]));
-}
-
-/* The entry to take from its owner: one whose time is over, else the one
- * nearest to that. @return its index, or -1 if all are locked or in flight. */
-static int victim_locked(const guard_shm_bucket_t *bucket,
-                         const search_t *search, int *evicts)
-{
-    int victim = -1;
-    uint64_t soonest_usec = UINT64_MAX;
-
-    *evicts = 0;
-    for (uint32_t i = 0; i < GUARD_SHM_BUCKET_CLIENTS; i++) {
-        guard_record_t record = bucket->record[i];
-        uint64_t at_usec;
-
-        if (!may_take(bucket, i, search)) {
-            continue;
-        }
-        guard_policy_refresh(&record, search->now_usec);
-        if (guard_policy_is_blank(&record)) {
-            *evicts = 0;
-            return (int)i;
-        }
-        at_usec = guard_policy_forgotten_at(&record);
-        if (guard_policy_is_evictable(&record) && at_usec < soonest_usec) {
-            soonest_usec = at_usec;
-            victim = (int)i;
-            *evicts = 1;
-        }
-    }
-    return victim;
-}
-
-static uint32_t count_tenants_locked(const guard_shm_bucket_t *bucket)
-{
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < GUARD_SHM_BUCKET_CLIENTS; i++) {
-        count += bucket->tag[i] && is_tenants(&bucket->record[i]);
-    }
-    return count;
-}
-
-guard_shm_place_t guard_shm_table_room_locked(const guard_shm_table_t *table,
-                                              uint64_t id, int tenant,
-                                              uint32_t avoid, uint64_t now_usec)
-{
-    guard_shm_place_t place = {.bucket = guard_shm_table_bucket_of(table, id)};
-    const guard_shm_bucket_t *bucket = &table->bucket[place.bucket];
-    search_t search = {.avoid = avoid, .now_usec = now_usec};
-    int victim;
-
-    search.tenants_only =
-        tenant && count_tenants_locked(bucket) >= GUARD_SHM_TENANT_CLIENTS;
-    for (uint32_t i = 0; !search.tenants_only && i < GUARD_SHM_BUCKET_CLIENTS;
-         i++) {
-        if (!bucket->tag[i] && may_take(bucket, i, &search)) {
-            place.index = i;
-            return place;
-        }
-    }
-    victim = victim_locked(bucket, &search, &place.evicts);
-    if (victim >= 0) {
-        place.index = (uint32_t)victim;
-        return place;
-    }
-    place.index = tenant ? GUARD_SHM_TENANT_OVERFLOW : GUARD_SHM_OVERFLOW;
-    place.found = bucket->tag[place.index] != 0;
-    return place;
-}
-
 void guard_shm_table_read_locked(const guard_shm_table_t *table,
                                  const guard_shm_place_t *place,
                                  guard_record_t *record)
@@ -349,6 +290,7 @@ void guard_shm_table_write_locked(guard_shm_table_t *table,
         (uint64_t)place->bucket * GUARD_SHM_BUCKET_RECORDS + place->index;
     step(1);
     atomic_store_explicit(&stripe->marked, 1, memory_order_seq_cst);
+    atomic_signal_fence(memory_order_seq_cst); /* no change before the mark */
     step(2);
     memcpy(to, record, 64);
     step(3);
@@ -396,12 +338,32 @@ uint16_t guard_shm_table_scope(guard_shm_table_t *table, uint64_t hash,
     return 0;
 }
 
+/* A name is cut so that it ends within its entry. */
+static int is_ended(const guard_shm_scope_t *scope)
+{
+    return !scope->name[sizeof(scope->name) - 1];
+}
+
 const guard_shm_scope_t *
 guard_shm_table_scope_at(const guard_shm_table_t *table, uint16_t index)
 {
     guard_shm_scope_t *scope = &table->scope[index % GUARD_SHM_SCOPES];
 
-    return index && atomic_load(&scope->published) == 2 ? scope : NULL;
+    return index && atomic_load(&scope->published) == 2 && is_ended(scope)
+               ? scope
+               : NULL;
+}
+
+void guard_shm_table_drop_lost_scopes(guard_shm_table_t *table)
+{
+    for (int i = 1; i < GUARD_SHM_SCOPES; i++) {
+        guard_shm_scope_t *scope = &table->scope[i];
+
+        if (atomic_load(&scope->published) > 2 || !is_ended(scope)) {
+            memset(scope->name, 0, sizeof(scope->name));
+            atomic_store(&scope->published, 0);
+        }
+    }
 }
 
 void guard_shm_table_tally(guard_shm_table_t *table, guard_counter_e counter)

@@ -27,7 +27,7 @@
 #include <stdatomic.h>
 
 #define GUARD_SHM_MAGIC "AUTHGRD"
-#define GUARD_SHM_VERSION 1
+#define GUARD_SHM_VERSION 2
 #define GUARD_SHM_STRIPES 256
 #define GUARD_SHM_SCOPES 2048
 #define GUARD_SHM_BUCKET_CLIENTS 30
@@ -64,6 +64,7 @@ typedef struct guard_shm_stripe_t {
     _Atomic uint32_t marked; /* [lock] 1: image is to be restored */
     uint32_t image_tag;      /* [lock] */
     uint64_t image_index;    /* [lock] of the record, over all buckets */
+    _Atomic uint64_t seal;   /* [open] says that the lock was made */
     _Alignas(64) guard_record_t image; /* [lock] */
 } guard_shm_stripe_t;
 
@@ -117,9 +118,15 @@ void guard_shm_table_attach(guard_shm_table_t *table, void *mapping,
 /** (Re)make all locks. Only while nobody else uses the table. */
 apr_status_t guard_shm_table_init_locks(guard_shm_table_t *table);
 
-/** (Re)make the locks that are blank: those whose page was cut off the file.
- *  Others may be held at this moment. */
+/** (Re)make the locks that have lost their seal: those that were cut off the
+ *  file, or written over. Others may be held at this moment. */
 apr_status_t guard_shm_table_init_lost_locks(guard_shm_table_t *table);
+
+/** @return 1 if one of these GUARD_SHM_STRIPES has lost its seal, else 0. */
+int guard_shm_table_has_lost_locks(const guard_shm_stripe_t *stripes);
+
+/** Free the entries of scopes' names that can't be right. */
+void guard_shm_table_drop_lost_scopes(guard_shm_table_t *table);
 
 /** Undo every change that a killed process left half done. Only while nobody
  *  else uses the table; before guard_shm_table_init_locks. */
@@ -146,7 +153,8 @@ uint32_t guard_shm_table_bucket_of(const guard_shm_table_t *table, uint64_t id);
 /**
  * Lock a stripe, at most GUARD_SHM_LOCK_USEC. If its last holder was killed,
  * his half-done change is undone first.
- * @return APR_SUCCESS, APR_TIMEUP, or the mutex's error
+ * @return APR_SUCCESS, APR_TIMEUP, ENOTRECOVERABLE if it was written over, or
+ * the mutex's error
  */
 apr_status_t guard_shm_table_lock(guard_shm_table_t *table, uint32_t stripe);
 void guard_shm_table_unlock(guard_shm_table_t *table, uint32_t stripe);

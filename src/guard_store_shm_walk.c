@@ -8,6 +8,7 @@
  * copied or changed; nothing is formatted and nobody called back under a lock.
  */
 #include "guard_store_shm_walk.h"
+#include "guard_store_shm.h"
 #include "guard_store_shm_clock.h"
 
 #include <string.h>
@@ -264,6 +265,11 @@ apr_status_t guard_shm_walk_void_guesses(guard_shm_table_t *table)
     return change_all(table, void_guesses, NULL, &count);
 }
 
+uint64_t guard_store_shm_counter(guard_store_t *store, guard_counter_e counter)
+{
+    return atomic_load(&guard_store_shm_table(store)->head->counter[counter]);
+}
+
 apr_status_t guard_shm_walk_stats(guard_store_t *store, uint64_t now_usec,
                                   guard_stats_t *stats)
 {
@@ -272,8 +278,8 @@ apr_status_t guard_shm_walk_stats(guard_store_t *store, uint64_t now_usec,
     guard_record_t copy[GUARD_SHM_BUCKET_RECORDS];
 
     memset(stats, 0, sizeof(*stats));
-    for (int i = 0; i < GUARD_COUNT_MAX; i++) {
-        stats->counter[i] = atomic_load(&table->head->counter[i]);
+    for (guard_counter_e i = 0; i < GUARD_COUNT_MAX; i++) {
+        stats->counter[i] = guard_store_shm_counter(store, i);
     }
     stats->table_size =
         (uint64_t)table->bucket_count * GUARD_SHM_BUCKET_CLIENTS;

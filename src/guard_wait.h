@@ -1,6 +1,6 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
- * guard_wait.h: how many threads of this process may wait, and for what.
+ * guard_wait.h: how many threads may wait, and for what.
  *
  * A request that waits keeps a thread from everybody else. At most a quarter
  * of a child's threads wait for places. For a verdict all may, while they
@@ -11,7 +11,18 @@
 #ifndef GUARD_WAIT_H
 #define GUARD_WAIT_H
 
+#include <stdatomic.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+/** Processes of one thread that may wait for places at once, at most. */
+#define GUARD_WAIT_PROCESSES_MAX 256
+
+/** Where the processes of a server write down that they wait. Zeroed, and
+ *  shared by all of them. */
+typedef struct guard_wait_board_t {
+    _Atomic pid_t waiter[GUARD_WAIT_PROCESSES_MAX];
+} guard_wait_board_t;
 
 /** What a thread waits for. */
 typedef enum {
@@ -22,6 +33,13 @@ typedef enum {
 
 /** In a child, before its threads begin: how many there will be. */
 void guard_wait_init(int threads);
+
+/**
+ * Where each process has but one thread: no more than a quarter of the
+ * processes wait for places. After guard_wait_init; board lasts as long as
+ * the process.
+ */
+void guard_wait_share(guard_wait_board_t *board, int processes);
 
 /**
  * Ask to let this thread wait; any thread may, at any time.

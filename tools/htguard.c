@@ -394,6 +394,9 @@ int main(int argc, const char *const *argv)
     apr_pool_t *pool;
     exit_e result;
 
+    if (!htguard_show_begin()) {
+        return EXIT_STORE; /* and nowhere to say it */
+    }
     if (apr_initialize() != APR_SUCCESS ||
         apr_pool_create(&pool, NULL) != APR_SUCCESS) {
         fprintf(stderr, "htguard: out of memory\n");

@@ -13,8 +13,26 @@
 #include <apr_strings.h>
 #include <apr_user.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+int htguard_show_begin(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDONLY); /* the lowest that is free */
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0) {
+        return fcntl(STDIN_FILENO, F_GETFD) >= 0 &&
+               fcntl(STDOUT_FILENO, F_GETFD) >= 0 &&
+               fcntl(STDERR_FILENO, F_GETFD) >= 0;
+    }
+    close(fd);
+    return 1;
+}
 
 static const char *escape(char out[HTGUARD_SHOWN_MAX], const char *text)
 {
@@ -146,6 +164,10 @@ const char *htguard_show_remedy(apr_status_t rv)
     if (APR_STATUS_IS_EINVAL(rv)) {
         return "name the file of AuthGuardStore with -f, and use the htguard "
                "that came with the module";
+    }
+    if (rv == APR_FROM_OS_ERROR(ENOTRECOVERABLE)) {
+        return "again in ten seconds: httpd mends a file that somebody wrote "
+               "over; or stop httpd first";
     }
     return APR_STATUS_IS_TIMEUP(rv) ? "try again" : NULL;
 }

@@ -9,6 +9,14 @@
 
 #define HTGUARD_SHOWN_MAX 800 /* a scope's name, each byte as %XX */
 
+/**
+ * Call first. Where standard input, output or error is closed, the store's
+ * file would be opened in its place, and what is printed be written into it:
+ * put something there that takes no output.
+ * @return 1, or 0 if that can't be done
+ */
+int htguard_show_begin(void);
+
 /** The head of the table, and one record as a row of it. The scope comes
  *  last, for its length has no bound worth a column. */
 void htguard_show_heading(void);

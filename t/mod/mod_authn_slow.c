@@ -5,10 +5,15 @@
  *
  * Owns nothing but its configuration. Each check appends one byte to the
  * count file before it sleeps, so that the file's size is the number of
- * passwords really verified, whatever becomes of the process.
+ * passwords really verified, whatever becomes of the process. The inside file
+ * tells how many checks run at this moment, and how many did at most: two
+ * numbers of 32 bits, in the machine's order. It must be there, with both.
  */
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <httpd.h>
@@ -25,6 +30,7 @@ module AP_MODULE_DECLARE_DATA authn_slow_module;
 typedef struct slow_conf_t {
     apr_table_t *users;      /* name -> password */
     const char *count_path;  /* NULL: not counted */
+    const char *inside_path; /* NULL: nothing is told */
     const char *broken_name; /* for this one the provider fails */
     apr_interval_time_t delay_usec;
 } slow_conf_t;
@@ -72,6 +78,53 @@ static void note_check(const slow_conf_t *conf)
     }
 }
 
+/* What lies in the inside file. */
+typedef struct inside_t {
+    _Atomic uint32_t now;
+    _Atomic uint32_t most;
+} inside_t;
+
+static inside_t *enter(const slow_conf_t *conf)
+{
+    int file =
+        conf->inside_path ? open(conf->inside_path, O_RDWR | O_CLOEXEC) : -1;
+    inside_t *inside = MAP_FAILED;
+    uint32_t now, most;
+
+    if (file >= 0) {
+        inside = mmap(NULL, sizeof(*inside), PROT_READ | PROT_WRITE, MAP_SHARED,
+                      file, 0);
+        close(file);
+    }
+    if (inside == MAP_FAILED) {
+        return NULL;
+    }
+    now = atomic_fetch_add(&inside->now, 1) + 1;
+    most = atomic_load(&inside->most);
+    while (most < now &&
+           !atomic_compare_exchange_weak(&inside->most, &most, now)) {
+    }
+    return inside;
+}
+
+static void leave(inside_t *inside)
+{
+    if (inside) {
+        atomic_fetch_sub(&inside->now, 1);
+        munmap(inside, sizeof(*inside));
+    }
+}
+
+/* What every check does, whatever it finds. */
+static void take_time(const slow_conf_t *conf)
+{
+    inside_t *inside = enter(conf);
+
+    note_check(conf);
+    apr_sleep(conf->delay_usec);
+    leave(inside);
+}
+
 static authn_status check_password(request_rec *r, const char *user,
                                    const char *password)
 {
@@ -79,8 +132,7 @@ static authn_status check_password(request_rec *r, const char *user,
         ap_get_module_config(r->per_dir_config, &authn_slow_module);
     const char *right = apr_table_get(conf->users, user);
 
-    note_check(conf);
-    apr_sleep(conf->delay_usec);
+    take_time(conf);
     if (conf->broken_name && !strcmp(user, conf->broken_name)) {
         return AUTH_GENERAL_ERROR;
     }
@@ -98,8 +150,7 @@ static authn_status find_hash(request_rec *r, const char *user,
         ap_get_module_config(r->per_dir_config, &authn_slow_module);
     const char *password = apr_table_get(conf->users, user);
 
-    note_check(conf);
-    apr_sleep(conf->delay_usec);
+    take_time(conf);
     if (!password) {
         return AUTH_USER_NOT_FOUND;
     }
@@ -119,6 +170,9 @@ static const command_rec commands[] = {
     AP_INIT_TAKE1("AuthnSlowCount", ap_set_string_slot,
                   (void *)APR_OFFSETOF(slow_conf_t, count_path), OR_AUTHCFG,
                   "file that gets one byte a check"),
+    AP_INIT_TAKE1("AuthnSlowInside", ap_set_string_slot,
+                  (void *)APR_OFFSETOF(slow_conf_t, inside_path), OR_AUTHCFG,
+                  "file that tells how many checks run at once"),
     AP_INIT_TAKE1("AuthnSlowBroken", ap_set_string_slot,
                   (void *)APR_OFFSETOF(slow_conf_t, broken_name), OR_AUTHCFG,
                   "name of the user for whom the provider fails"),

@@ -98,6 +98,9 @@ static const struct {
     {"two reboots, the wall clock back and right again", 0, -YEAR, 10, 2, 100,
      690},
     {"wall clock set ahead while up, then a reboot", 0, YEAR, 100, 1, 200, 600},
+    {"a reboot, the wall clock ten years ahead", 100, 0, 0, 1, 10 * YEAR, 0},
+    {"two reboots, the wall clock ten years back and ahead", 0, -10 * YEAR, 10,
+     2, 100, 690},
     {"wall clock set back while up, then a reboot", 0, -YEAR, 100, 1, 200, 600},
 };
 
@@ -146,13 +149,21 @@ static void a_lockout_goes_on_to_its_end(void)
     is(left(&c, &claim), 1800, "the next one is as long as it should be");
 }
 
+static uint64_t table_clock(const caller_t *c)
+{
+    return guard_shm_clock_read(guard_store_shm_table(c->store), c->now_usec);
+}
+
 static void years_down(void)
 {
     guard_claim_t claim;
     caller_t c = begin(&claim, 1);
+    uint64_t before = table_clock(&c);
 
     reboot("boot two", 30 * YEAR);
     c = serve(SIZE);
+    is((long long)(table_clock(&c) - before), GUARD_LOCKOUT_USEC_MAX,
+       "what comes after the longest lockout is of no interest");
     is(left(&c, &claim), 0, "years later a lockout is over");
     caller_fail(&c, &claim, 1);
     is(left(&c, &claim), 900, "and a new one is a first one");
@@ -221,6 +232,86 @@ static void a_tool_after_a_reboot(void)
     is(left(&c, &claim), 700, "and so does the server after it");
 }
 
+/* The file was carried to a machine that has been up for longer, or for as
+ * long, than the one it comes from: its clock means nothing there. */
+static void on_another_machine(void)
+{
+    static const long uptime[] = {20, 5 * DAY, 500 * DAY};
+
+    for (size_t i = 0; i < COUNT(uptime); i++) {
+        guard_claim_t claim;
+        caller_t c = begin(&claim, 1);
+
+        pass(&c, 100);
+        reboot("another machine", 200);
+        boot_sec = uptime[i];
+        c = serve(SIZE);
+        is(left(&c, &claim), 600, "on a machine that is up for longer or less");
+        pass(&c, 600);
+        is(left(&c, &claim), 0, "  it ends when it should");
+        is(caller_fail(&c, &claim, 2), 1, "  and the limit holds");
+    }
+}
+
+/* All descriptors are in use, say. It is the same boot all the same. */
+static void the_boot_id_cannot_be_read(void)
+{
+    guard_claim_t claim;
+    caller_t c = begin(&claim, 1);
+
+    pass(&c, 100);
+    wall_sec += YEAR;
+    boot_name = "";
+    c = serve(SIZE);
+    is(left(&c, &claim), 800, "no boot id to be read: the clock goes on");
+    boot_name = "boot one";
+    wall_sec -= 2 * YEAR;
+    c = serve(SIZE);
+    is(left(&c, &claim), 800, "  and still when there is one again");
+}
+
+/* What stands in the head of the file's clock is noise. */
+static void a_damaged_clock(void)
+{
+    static const struct {
+        const char *what;
+        int64_t offset_usec, last_usec; /* 0: as it was */
+        long left_min;
+    } row[] = {
+        {"a thousand days ahead", 1000 * apr_time_from_sec(DAY), 0, 900},
+        {"six days ahead", 6 * apr_time_from_sec(DAY), 0, 900},
+        {"years back", -apr_time_from_sec(YEAR), 0, 900},
+        {"noise", 0x5a5a5a5a5a5a5a5a, 0, 900},
+        {"near the end of 64 bits", 0, -apr_time_from_sec(300), 0},
+        {"near the end of 64 bits, and so it goes on",
+         -apr_time_from_sec(5 * DAY + 300), -apr_time_from_sec(300), 0},
+        {"in the middle of 64 bits", 0, INT64_MAX, 0},
+        {"noise throughout", 0x5a5a5a5a5a5a5a5a, 0x4b4b4b4b4b4b4b4b, 0},
+    };
+
+    for (size_t i = 0; i < COUNT(row); i++) {
+        guard_claim_t claim, other;
+        caller_t c = begin(&claim, 1);
+        guard_shm_head_t *head = guard_store_shm_table(c.store)->head;
+
+        if (row[i].offset_usec) {
+            atomic_store(&head->boot_offset_usec, (uint64_t)row[i].offset_usec);
+        }
+        if (row[i].last_usec) {
+            atomic_store(&head->last_usec, (uint64_t)row[i].last_usec);
+        }
+        c = serve(SIZE);
+        ok(left(&c, &claim) >= row[i].left_min && left(&c, &claim) <= 900,
+           "the clock of the file is damaged: %s", row[i].what);
+        other = caller_ip(&c, "192.0.2.2", 2);
+        is(caller_fail(&c, &other, 1), 1, "  a failure");
+        pass(&c, 10);
+        is(caller_fail(&c, &other, 2), 1, "  and one more lock out");
+        is(left(&c, &other), 900, "  for as long as it should be");
+        shm_is_sound(c.store, c.now_usec, "then");
+    }
+}
+
 /* No /proc: a reboot shows only in a clock that has gone back. */
 static void without_a_boot_id(void)
 {
@@ -266,6 +357,9 @@ int main(void)
     reboot_and_another_size();
     another_size_then_a_reboot();
     a_tool_after_a_reboot();
+    on_another_machine();
+    the_boot_id_cannot_be_read();
+    a_damaged_clock();
     without_a_boot_id();
     shm_close();
     return tap_done();

@@ -1,7 +1,7 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * store_noise.c: a table that was written over in part, or cut short under a
- * running server: what can't be right is dropped, and nothing else.
+ * store_noise.c: a table that was written over in part: what can't be right is
+ * dropped, and nothing else.
  */
 #include "caller.h"
 #include "random.h"
@@ -142,47 +142,63 @@ static void any_noise_is_survived(void)
     ok(fine, "a table with noise anywhere in it is opened, used and sound");
 }
 
-/* ---- a file that shrinks under a running server ---- */
-
-static apr_status_t grow_back(guard_store_t *store)
-{
-    guard_shm_options_t options = {.path = shm_path,
-                                   .clients = SIZE,
-                                   .role = GUARD_SHM_SERVER,
-                                   .say = shm_hear};
-
-    shm_said[0] = '\0';
-    return guard_store_shm_grow_back(store, &options);
-}
-
-static void a_cut_file_is_grown_back(off_t length)
+/* Where every entry of a bucket is taken by noise that looks locked, newcomers
+ * take its place; nor does noise in the overflow record speak for them. */
+static void noise_locks_nobody_out(void)
 {
     caller_t c = serve();
-    guard_claim_t claim = caller_ip(&c, "192.0.2.1", 1);
-    struct stat info;
+    guard_shm_table_t *table = guard_store_shm_table(c.store);
+    guard_claim_t claim = caller_ip(&c, "192.0.2.1", 2);
+    unsigned admitted = 0;
+    uint64_t seed = 17;
 
-    printf("# cut to %ld bytes\n", (long)length);
-    is(grow_back(c.store), APR_SUCCESS, "a whole file is left alone");
-    ok(!*shm_said, "and nothing said");
-    caller_fail(&c, &claim, 1);
-    if (truncate(shm_path, length)) {
-        ok(0, "fixture: cut the file");
-        return;
+    for (uint32_t i = 0; i < table->bucket_count; i++) {
+        guard_shm_bucket_t *bucket = &table->bucket[i];
+
+        for (size_t j = 0; j < sizeof *bucket; j++) {
+            ((unsigned char *)bucket)[j] = (unsigned char)random_next(&seed);
+        }
+        for (int j = 0; j < GUARD_SHM_BUCKET_RECORDS; j++) {
+            bucket->record[j].phase = GUARD_PHASE_LOCKED;
+            bucket->record[j].until_usec = UINT64_MAX - 1;
+        }
     }
-    is(grow_back(c.store), APR_SUCCESS, "a cut one is grown back");
-    ok(shm_has_said("AG0210"), "and that is said");
-    ok(!stat(shm_path, &info) &&
-           info.st_size == (off_t)guard_shm_table_size(SIZE) &&
-           info.st_blocks * 512 >= info.st_size,
-       "to its full length, without holes");
-    shm_is_sound(c.store, NOW, "after that");
-    caller_fail(&c, &claim, 1);
-    is(caller_attempt(&c, &claim, 1, "a:1", GUARD_RIGHT), GUARD_LOCKED,
-       "and locks again");
+    is(caller_fail(&c, &claim, 3), 2, "noise in all records locks nobody out");
+    is(caller_peek(&c, &claim, 1)->remaining_usec, apr_time_from_sec(900),
+       "  and prolongs nothing");
+    for (unsigned i = 0; i < 20; i++) {
+        claim = caller_nth(&c, i, 2);
+        admitted += caller_fail(&c, &claim, 3);
+    }
+    is(admitted, 40, "  and others have places of their own");
+    is((long long)caller_stats(&c).counter[GUARD_COUNT_OVERFLOW], 0,
+       "  none in the overflow record");
     c = serve();
-    ok(!shm_has_said("AG0202") &&
-           caller_peek(&c, &claim, 1)->phase == GUARD_PHASE_LOCKED,
-       "the file can be opened again, with what it holds");
+    shm_is_sound(c.store, NOW, "at the next start");
+    shm_close();
+    shm_sweep();
+}
+
+/* Whom noise in the overflow record would lock out: a newcomer to a bucket
+ * that is full of clients who are locked. */
+static void noise_in_the_overflow_record(void)
+{
+    caller_t c = serve();
+    guard_shm_table_t *table = guard_store_shm_table(c.store);
+    guard_claim_t claim;
+    unsigned n = 0;
+
+    for (; !caller_stats(&c).counter[GUARD_COUNT_OVERFLOW] && n < 10000; n++) {
+        claim = caller_nth(&c, n, 1);
+        caller_fail(&c, &claim, 1);
+    }
+    for (uint32_t i = 0; i < table->bucket_count; i++) {
+        memset(&table->bucket[i].record[GUARD_SHM_OVERFLOW], 0xa6,
+               sizeof(guard_record_t));
+    }
+    claim = caller_nth(&c, n - 1, 2);
+    is(caller_peek(&c, &claim, 1)->overflow, 1, "a newcomer without a place");
+    is(caller_fail(&c, &claim, 3), 2, "is counted anew, not by noise");
     shm_close();
     shm_sweep();
 }
@@ -194,9 +210,8 @@ int main(void)
     a_damaged_entry_goes_alone();
     noise_in_the_locks();
     any_noise_is_survived();
-    a_cut_file_is_grown_back(0);
-    a_cut_file_is_grown_back(4096);
-    a_cut_file_is_grown_back((off_t)guard_shm_table_size(SIZE) - 4096);
+    noise_locks_nobody_out();
+    noise_in_the_overflow_record();
     shm_close();
     return tap_done();
 }

@@ -273,18 +273,47 @@ static apr_interval_time_t lockout_length(const guard_policy_t *policy,
                                                   : policy->lockout_max_usec;
 }
 
+/* The length of a lockout in 16 bits: seconds as 12 bits and an exponent. */
+#define LENGTH_BITS 12
+
+static uint16_t length_code(apr_interval_time_t length_usec)
+{
+    uint32_t sec = (uint32_t)apr_time_sec(length_usec);
+    unsigned exponent = 0;
+
+    while (sec >> exponent >> LENGTH_BITS) {
+        exponent++;
+    }
+    return (uint16_t)(exponent << LENGTH_BITS | sec >> exponent);
+}
+
+uint64_t guard_policy_locked_since(const guard_record_t *record)
+{
+    uint64_t sec = record->forgiven & ((1u << LENGTH_BITS) - 1);
+    uint64_t length_usec =
+        (sec << (record->forgiven >> LENGTH_BITS)) * USEC_PER_SEC;
+
+    if (record->phase != GUARD_PHASE_LOCKED) {
+        return 0;
+    }
+    return record->until_usec > length_usec ? record->until_usec - length_usec
+                                            : 0;
+}
+
 void guard_policy_lock(guard_record_t *record, const guard_policy_t *policy,
                        uint64_t now_usec)
 {
+    apr_interval_time_t length_usec = lockout_length(policy, record->level);
+
     record->phase = GUARD_PHASE_LOCKED;
-    record->until_usec = after(now_usec, lockout_length(policy, record->level));
+    record->until_usec = after(now_usec, length_usec);
     record->level_until_usec =
         after(record->until_usec, policy->lockout_max_usec);
     if (record->level < LEVEL_MAX) {
         record->level++;
     }
     record->limit = policy->limit;
-    record->forgiven = 0;
+    record->forgiven = length_code(length_usec);
     record->busy = 0;
     close_slots(record);
 }

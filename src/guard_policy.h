@@ -87,7 +87,8 @@ typedef struct guard_record_t {
     uint64_t level_until_usec; /* then level falls back to 0 */
     uint16_t failures;         /* in this window, or when locked */
     uint16_t limit;            /* as last judged by, for people */
-    uint16_t forgiven;         /* failures forgiven in this window */
+    uint16_t forgiven;         /* WINDOW: failures forgiven in it;
+                                  LOCKED: the lockout's length, as a code */
     uint16_t scope;            /* index of the scope's name, 0: unknown */
     uint16_t waiters_until;    /* seconds, low bits: then waiters is void */
     uint8_t kind;              /* guard_kind_e, and GUARD_RECORD_... */
@@ -184,6 +185,10 @@ guard_hold_t guard_policy_take(guard_record_t *record,
 /** Begin a lockout: on GUARD_ROW_OVER, and inside settle. */
 void guard_policy_lock(guard_record_t *record, const guard_policy_t *policy,
                        uint64_t now_usec);
+
+/** @return when the lockout in force began, to 0.05 % of its length; 0 if
+ *  there is none. For people. */
+uint64_t guard_policy_locked_since(const guard_record_t *record);
 
 /** Count a busy refusal; opens the window if none is. */
 void guard_policy_busy(guard_record_t *record, const guard_policy_t *policy,

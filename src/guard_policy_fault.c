@@ -77,7 +77,8 @@ const char *guard_policy_fault(const guard_record_t *record, uint64_t now_usec)
         return "no id, or a kind that is none";
     }
     if (record->bits > GUARD_ADDR_BITS || record->failures > GUARD_LIMIT_MAX ||
-        record->forgiven > GUARD_LIMIT_MAX ||
+        (record->phase != GUARD_PHASE_LOCKED &&
+         record->forgiven > GUARD_LIMIT_MAX) ||
         record->waiters > GUARD_WAITERS_MAX ||
         record->busy > GUARD_BUSY_PROVEN_MAX) {
         return "a number is beyond its bound";

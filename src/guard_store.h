@@ -131,6 +131,7 @@ typedef struct guard_entry_t {
     uint16_t limit;
     uint8_t level;
     apr_interval_time_t remaining_usec; /* of the lockout or the window */
+    apr_interval_time_t since_usec;     /* the lockout began so long ago; 0 */
     unsigned in_flight;                 /* guesses being verified */
     uint64_t scope;                     /* 0 where the name is unknown */
     char scope_name[240];               /* "" where unknown; cut to fit */
@@ -138,9 +139,15 @@ typedef struct guard_entry_t {
 
 /** Which records unlock and iterate mean; a zeroed one means all. */
 typedef struct guard_filter_t {
-    enum { GUARD_FILTER_ALL, GUARD_FILTER_NET, GUARD_FILTER_USER } by;
+    enum {
+        GUARD_FILTER_ALL,
+        GUARD_FILTER_NET,
+        GUARD_FILTER_USER,
+        GUARD_FILTER_ID
+    } by;
     guard_cidr_t net;       /* NET: records that share addresses with it */
     const char *user;       /* USER: `user` and `login` records of this name */
+    uint64_t id;            /* ID: the record of this guard_entry_t.id */
     const char *scope_name; /* NULL: every scope */
     int locked_only;
 } guard_filter_t;

@@ -95,6 +95,8 @@ static int matches(const guard_shm_table_t *table, const guard_record_t *record,
     case GUARD_FILTER_USER:
         return (kind == GUARD_KIND_USER || kind == GUARD_KIND_LOGIN) && scope &&
                is_users(record, wanted, scope->hash);
+    case GUARD_FILTER_ID:
+        return record->id == wanted->filter->id;
     default:
         return 1;
     }
@@ -145,6 +147,11 @@ static void fill_entry(const guard_shm_table_t *table,
     if (record->phase != GUARD_PHASE_CALM) {
         entry->remaining_usec =
             (apr_interval_time_t)(record->until_usec - table_usec);
+    }
+    if (record->phase == GUARD_PHASE_LOCKED) {
+        entry->since_usec =
+            (apr_interval_time_t)(table_usec -
+                                  guard_policy_locked_since(record));
     }
     for (int i = 0; i < GUARD_SLOTS; i++) {
         entry->in_flight += record->slot[i].state == GUARD_SLOT_CHECKING ||

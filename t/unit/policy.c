@@ -165,6 +165,10 @@ static const script_row_t lockout_rows[] = {
     {"each one doubles the next",
      "limit=1 a1! left=900 level=1 +900 a1! left=1800 level=2 +1800 a1! "
      "left=3600 level=3"},
+    {"it is told when a lockout began",
+     "limit=1 a1! since=0 +10 since=10 +890 a1! +1700 since=1700"},
+    {"to a two-thousandth of its length",
+     "limit=1 lock=2592000 max=2592000 a1! +2000000 since=1999744"},
     {"none is longer than max",
      "limit=1 a1! +900 a1! +1800 a1! +3600 a1! left=3600 +3600 a1! left=3600"},
     {"max below lockout: max counts", "max=60 limit=1 a1! left=60"},

@@ -17,7 +17,8 @@
  *     limit=5  window=600  lock=900  max=3600    the limit in force is changed
  *     kind=ip                                    or net, user, login, overflow
  *     failures=2  level=1  places=1  left=900    so it must be (left: seconds
- *     phase=locked  blank=1  evictable=1         of the lockout or window)
+ *     phase=locked  blank=1  evictable=1         of the lockout or window;
+ *     since=10                                   since it was locked out)
  *
  * After each step the record must be without fault.
  */
@@ -206,6 +207,10 @@ static inline long script_value(const script_t *s, const char *name)
     }
     if (!strcmp(name, "left")) {
         return (long)((record->until_usec - s->now_usec) / APR_USEC_PER_SEC);
+    }
+    if (!strcmp(name, "since")) {
+        return (long)((s->now_usec - guard_policy_locked_since(record)) /
+                      APR_USEC_PER_SEC);
     }
     if (!strcmp(name, "blank")) {
         return guard_policy_is_blank(record);

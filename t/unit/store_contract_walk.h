@@ -244,6 +244,27 @@ static void iterate_tells_all_of_an_entry(caller_t *c)
     ok(seen.last.scope == claim.client.scope, "and its hash");
 }
 
+/* One record, and no other of the same address. */
+static void an_entry_is_unlocked_by_its_id(caller_t *c)
+{
+    guard_claim_t pair[2] = {
+        caller_ip(c, "192.0.2.1", 1),
+        caller_claim(c, GUARD_KIND_NET, "192.0.2.0/24", "", 1)};
+    guard_filter_t filter = {.by = GUARD_FILTER_ID, .id = pair[0].client.id};
+    seen_t seen = {0};
+    unsigned count = 0;
+
+    caller_attempt(c, pair, 2, "a:1", GUARD_WRONG);
+    caller_pass(c, 10);
+    c->store->ops->iterate(c->store, c->now_usec, &filter, see, &seen);
+    is(seen.count, 1, "an entry is found by its id");
+    is(seen.last.since_usec, apr_time_from_sec(10), "with when it was locked");
+    c->store->ops->unlock(c->store, c->now_usec, &filter, &count);
+    is(count, 1, "and unlocked");
+    is(caller_peek(c, &pair[0], 1)->phase, GUARD_PHASE_CALM, "this one");
+    is(caller_peek(c, &pair[1], 1)->phase, GUARD_PHASE_LOCKED, "alone");
+}
+
 static void iterate_tells_observed_from_real(caller_t *c)
 {
     guard_claim_t claim =
@@ -367,6 +388,7 @@ static inline void contract_walk(guard_store_t *store, uint64_t now_usec)
         {"iterate shows what unlock would mean",
          iterate_shows_what_unlock_would_mean},
         {"iterate tells all of an entry", iterate_tells_all_of_an_entry},
+        {"an entry is unlocked by its id", an_entry_is_unlocked_by_its_id},
         {"iterate tells observed from real", iterate_tells_observed_from_real},
         {"iterate ends when told to", iterate_ends_when_told_to},
         {"iterate holds no lock while it shows",

@@ -86,6 +86,10 @@ const char *guard_policy_fault(const guard_record_t *record, uint64_t now_usec)
     if (!record->level != !record->level_until_usec) {
         return "a level without an end, or an end without a level";
     }
+    if (record->level_until_usec >
+        now_usec + 2 * (uint64_t)GUARD_LOCKOUT_USEC_MAX + SLACK_USEC) {
+        return "a level lasts longer than two of the longest lockouts";
+    }
     for (int i = 0; i < GUARD_SLOTS; i++) {
         const guard_slot_t *slot = &record->slot[i];
         const char *fault =

@@ -75,8 +75,8 @@ void guard_shm_clock_resume(guard_shm_table_t *table)
 
     guard_shm_world.boot_id(boot_id);
     head->boot_id[sizeof(head->boot_id) - 1] = '\0';
-    if (last_usec >> 62) { /* 146,000 years: not a time, and windows that open
-                            * then might end beyond 64 bits */
+    if (last_usec >> 51) { /* 71 years: not a time, and slots count seconds in
+                            * 32 bits, windows' ends included */
         guard_shm_clock_start(table, guard_shm_world.clock_usec());
         return;
     }

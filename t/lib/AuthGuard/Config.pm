@@ -30,7 +30,8 @@ sub configuration {
     my $text = join '', map { AuthGuard::Modules::load_line($_) } @load;
     my $user = getpwnam('www-data') ? 'www-data' : 'daemon';
 
-    $text .= "ServerRoot $root\nServerName localhost\nListen $self->{port}\n"
+    $text .= "ServerRoot $root\nServerName localhost\n"
+      . "Listen $self->{listen}$self->{port}\n"
       . "PidFile $root/run/httpd.pid\nDefaultRuntimeDir $root/run\n"
       . "ErrorLog $root/logs/error.log\nTypesConfig /dev/null\n"
       . "AddType text/html .html\nDocumentRoot $root/docs\n"

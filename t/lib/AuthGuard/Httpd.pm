@@ -60,6 +60,7 @@ sub new {
         CLEANUP => 1);
     my $self = bless {
         guard => 1, conf => '', modules => [], command => [], options => [],
+        listen => '',
         %arg, mpm => $mpm, root => $root, port => free_port(), expected => [],
     }, $class;
 

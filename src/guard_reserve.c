@@ -141,12 +141,15 @@ static void log_lockouts(guard_attempt_t *a, const guard_claim_t *claims,
     }
 }
 
-/* One request's waiting: for a place, a verdict, or the store's lock. */
+/* One request's waiting: for a place, a check or a verdict, which keeps one of
+ * the child's threads that may wait; or for the store's lock, which does not:
+ * its holder has lost the processor, and nobody but this client's own requests
+ * and a few others' want that lock. */
 typedef struct patience_t {
     uint64_t start_usec;
     apr_interval_time_t wait_usec;
     apr_interval_time_t pause_usec;
-    int holds[GUARD_WAIT_KINDS]; /* counted among the child's waiters */
+    int holds[GUARD_WAIT_KINDS]; /* counted among those that may wait */
 } patience_t;
 
 static patience_t begin_patience(const guard_attempt_t *a)
@@ -158,23 +161,26 @@ static patience_t begin_patience(const guard_attempt_t *a)
     return patience;
 }
 
-/* Sleep a little. @return 1, or 0 if it has waited long enough, or may not. */
-static int wait_more(const guard_attempt_t *a, patience_t *patience,
-                     guard_wait_e what)
+/* Sleep a little. @return 1, or 0 if it has waited long enough. */
+static int nap(patience_t *patience)
 {
     if (guard_store_clock() - patience->start_usec >=
         (uint64_t)patience->wait_usec) {
         return 0;
     }
-    if (!patience->holds[what]) {
-        patience->holds[what] = guard_wait_begin(what, a->guess.tag);
-    }
-    if (!patience->holds[what]) {
-        return 0;
-    }
     apr_sleep(patience->pause_usec);
     patience->pause_usec *= patience->pause_usec < PAUSE_USEC_MAX ? 2 : 1;
     return 1;
+}
+
+/* Wait a little for something. @return 1, or 0 if it may not any longer. */
+static int wait_more(const guard_attempt_t *a, patience_t *patience,
+                     guard_wait_e what)
+{
+    if (!patience->holds[what]) {
+        patience->holds[what] = guard_wait_begin(what, a->guess.tag);
+    }
+    return patience->holds[what] && nap(patience);
 }
 
 static void end_patience(const patience_t *patience)
@@ -235,28 +241,28 @@ static apr_status_t ask_store(guard_attempt_t *a, patience_t *patience)
 {
     guard_patience_e how =
         guard_reserve_observes(a) ? GUARD_LAST_TRY : GUARD_MAY_WAIT;
-    apr_status_t rv;
 
     for (;;) {
-        int is_join;
+        apr_status_t rv = ask_once(a, how);
+        int is_join = a->report.is_join;
 
-        rv = ask_once(a, how);
-        if (rv == APR_SUCCESS ? a->report.verdict != GUARD_WAIT
-                              : rv != APR_TIMEUP) {
+        if (rv == APR_TIMEUP) {
+            give_check_back(a);
+            if (nap(patience)) {
+                continue;
+            }
             return rv;
         }
-        is_join = rv == APR_SUCCESS && a->report.is_join;
+        if (rv != APR_SUCCESS || a->report.verdict != GUARD_WAIT) {
+            return rv;
+        }
         give_check_back(a);
-        if (wait_more(a, patience,
-                      is_join ? GUARD_WAIT_FOR_VERDICT
-                              : GUARD_WAIT_FOR_PLACE)) {
-            continue;
+        if (!wait_more(a, patience,
+                       is_join ? GUARD_WAIT_FOR_VERDICT
+                               : GUARD_WAIT_FOR_PLACE)) {
+            how = is_join || how == GUARD_MAY_JOIN ? GUARD_LAST_TRY
+                                                   : GUARD_MAY_JOIN;
         }
-        if (how == GUARD_LAST_TRY) {
-            return rv;
-        }
-        how =
-            is_join || how == GUARD_MAY_JOIN ? GUARD_LAST_TRY : GUARD_MAY_JOIN;
     }
 }
 
@@ -337,7 +343,7 @@ guard_verdict_e guard_reserve_peek(guard_attempt_t *a)
     do {
         rv = a->store->ops->peek(a->store, guard_store_clock(), a->claims,
                                  a->claim_count, &a->report);
-    } while (rv == APR_TIMEUP && wait_more(a, &patience, GUARD_WAIT_FOR_PLACE));
+    } while (rv == APR_TIMEUP && nap(&patience));
     end_patience(&patience);
     guard_log_store(a->r, rv);
     if (rv != APR_SUCCESS || a->report.verdict != GUARD_LOCKED) {
@@ -367,7 +373,7 @@ void guard_reserve_settle(guard_attempt_t *a, guard_outcome_e outcome)
     do {
         rv = a->store->ops->settle(a->store, guard_store_clock(), &a->ticket,
                                    outcome, &a->report);
-    } while (rv == APR_TIMEUP && wait_more(a, &patience, GUARD_WAIT_FOR_PLACE));
+    } while (rv == APR_TIMEUP && nap(&patience));
     end_patience(&patience);
     guard_log_store(a->r, rv);
     a->store->ops->tally(a->store, TOLD[outcome].counter);

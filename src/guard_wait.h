@@ -26,7 +26,7 @@ typedef struct guard_wait_board_t {
 
 /** What a thread waits for. */
 typedef enum {
-    GUARD_WAIT_FOR_PLACE = 0, /* or a check, or the store's lock */
+    GUARD_WAIT_FOR_PLACE = 0, /* or a check */
     GUARD_WAIT_FOR_VERDICT,   /* on the same guess, in another request */
     GUARD_WAIT_KINDS
 } guard_wait_e;

@@ -85,15 +85,21 @@ static int is_stale(const guard_attempt_t *a)
  * Was it this guess that let the request in? mod_auth_basic and
  * mod_auth_digest look at nothing but the header. Under any other AuthType it
  * may have been a cookie, and then the user is somebody else: such a success
- * must not prove a guess. (gssapi makes bob@REALM of bob.)
+ * must not prove a guess. mod_auth_gssapi says "Basic" of a password; others
+ * may name the user as he named himself, or make bob@REALM of bob.
  */
 static int came_in_by(const guard_attempt_t *a, const char *auth_type)
 {
     const char *user = a->credentials.user;
+    const char *by = a->r->ap_auth_type;
+    size_t length = strlen(user);
 
     return !strcasecmp(auth_type, "Basic") ||
            !strcasecmp(auth_type, "Digest") ||
-           (a->r->user && !strncmp(a->r->user, user, strlen(user)));
+           (a->credentials.scheme == GUARD_SCHEME_BASIC && by &&
+            !strcasecmp(by, "Basic")) ||
+           (a->r->user && !strncmp(a->r->user, user, length) &&
+            (!a->r->user[length] || a->r->user[length] == '@'));
 }
 
 static int note_basic(void *is_offered, const char *name, const char *challenge)
@@ -118,7 +124,9 @@ static int is_about_guess(const guard_attempt_t *a)
         return a->r->user && !is_stale(a);
     }
     apr_table_do(note_basic, &is_offered, a->r->err_headers_out,
-                 "WWW-Authenticate", NULL);
+                 a->r->proxyreq == PROXYREQ_PROXY ? "Proxy-Authenticate"
+                                                  : "WWW-Authenticate",
+                 NULL);
     return is_offered;
 }
 

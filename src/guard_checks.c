@@ -3,9 +3,11 @@
  * guard_checks.c owns the semaphore behind AuthGuardChecks. It knows nothing
  * of guesses, clients or configuration.
  *
- * Two semaphores make a set: the places that are free, and how many there are
- * in all. Invariant: both change in one semop(2) when the number of places
- * changes, and taking and giving touch the first alone, with SEM_UNDO.
+ * Three semaphores make a set: the places that are free, how many there are in
+ * all, and whether a server lives that goes by them. Invariant: the first two
+ * change in one semop(2) when the number of places changes, and taking and
+ * giving touch the first alone, with SEM_UNDO; the third is 1 while the parent
+ * process that opened the set lives, and the kernel takes it back (SEM_UNDO).
  */
 #include "guard_checks.h"
 
@@ -20,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FREE, TOTAL, SET_SIZE };
+enum { FREE, TOTAL, SERVERS, SET_SIZE };
 
 /* The caller of semctl(2) has to declare it. */
 union semun {
@@ -71,6 +73,26 @@ static apr_status_t find_key(key_t *key, const char *path)
     return APR_SUCCESS;
 }
 
+static apr_status_t change(int id, struct sembuf *change, size_t count)
+{
+    int rv;
+
+    do {
+        rv = semop(id, change, count);
+    } while (rv < 0 && errno == EINTR);
+    return rv < 0 ? errno : APR_SUCCESS;
+}
+
+/* Go by this set, unless a living server does: its file was taken away, and
+ * another one has come to the same path. @return 1 if so, else 0 */
+static int claim(int id)
+{
+    struct sembuf both[] = {{SERVERS, 0, IPC_NOWAIT},
+                            {SERVERS, 1, IPC_NOWAIT | SEM_UNDO}};
+
+    return change(id, both, 2) == APR_SUCCESS;
+}
+
 apr_status_t guard_checks_open(int *id, const char *path, uid_t uid, gid_t gid)
 {
     struct semid_ds info;
@@ -82,8 +104,11 @@ apr_status_t guard_checks_open(int *id, const char *path, uid_t uid, gid_t gid)
         return rv;
     }
     *id = semget(key, SET_SIZE, IPC_CREAT | 0600);
-    if (*id < 0 || !guard_checks_is_ours(*id)) {
+    if (*id < 0 || !guard_checks_is_ours(*id) || !claim(*id)) {
         *id = semget(IPC_PRIVATE, SET_SIZE, IPC_CREAT | 0600);
+        if (*id >= 0) {
+            claim(*id);
+        }
     }
     if (*id < 0 || semctl(*id, 0, IPC_STAT, argument)) {
         return errno;
@@ -91,16 +116,6 @@ apr_status_t guard_checks_open(int *id, const char *path, uid_t uid, gid_t gid)
     info.sem_perm.uid = uid;
     info.sem_perm.gid = gid;
     return semctl(*id, 0, IPC_SET, argument) ? errno : APR_SUCCESS;
-}
-
-static apr_status_t change(int id, struct sembuf *change, size_t count)
-{
-    int rv;
-
-    do {
-        rv = semop(id, change, count);
-    } while (rv < 0 && errno == EINTR);
-    return rv < 0 ? errno : APR_SUCCESS;
 }
 
 apr_status_t guard_checks_resize(int id, unsigned places)

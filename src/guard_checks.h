@@ -18,7 +18,8 @@
 /**
  * Find or make the semaphore that belongs to a file: the same path, the same
  * semaphore, so that a server that was killed leaves nothing behind that the
- * next one does not take over. Only the server that holds the file may call.
+ * next one does not take over; but a set of its own where a living server goes
+ * by that one. Only the parent of the server that holds the file may call.
  * @param uid, gid of the children, who get the right to use it
  * @return APR_SUCCESS with *id set, or the system's error
  */

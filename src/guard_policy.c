@@ -180,6 +180,11 @@ guard_row_e guard_policy_judge(const guard_record_t *record,
     if (record->failures >= policy->limit) {
         return GUARD_ROW_OVER;
     }
+    /* Past the trust, and with no place to give, whatever is remembered of a
+     * guess must not show: it fares as one that nobody knows. */
+    if (!guard_policy_trusts(record) && !has_room(record, policy)) {
+        return GUARD_ROW_FULL;
+    }
     if (guard_policy_trusts(record) &&
         look(record, PROVEN, guess->proven_tag)) {
         return GUARD_ROW_PROVEN;

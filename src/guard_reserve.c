@@ -173,12 +173,27 @@ static int nap(patience_t *patience)
     return 1;
 }
 
+/* Whether nobody has failed at this address. */
+static int is_clean(const guard_attempt_t *a)
+{
+    for (unsigned i = 0; i < a->claim_count; i++) {
+        guard_kind_e kind = a->claims[i].client.kind;
+
+        if ((kind == GUARD_KIND_IP || kind == GUARD_KIND_LOGIN) &&
+            a->report.standing[i].failures) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* Wait a little for something. @return 1, or 0 if it may not any longer. */
 static int wait_more(const guard_attempt_t *a, patience_t *patience,
                      guard_wait_e what)
 {
     if (!patience->holds[what]) {
-        patience->holds[what] = guard_wait_begin(what, a->guess.tag);
+        patience->holds[what] =
+            guard_wait_begin(what, a->guess.tag, is_clean(a));
     }
     return patience->holds[what] && nap(patience);
 }

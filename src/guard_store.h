@@ -81,6 +81,7 @@ typedef enum {
  */
 typedef struct guard_ticket_t {
     guard_ticket_e state;
+    int has_joined; /* it was let wait for another request's verdict */
     int no_check; /* by the caller: 1: the server verifies enough already; only
                      a proven guess may be admitted */
     unsigned claim_count;

@@ -72,7 +72,8 @@ static apr_status_t shm_reserve(guard_store_t *store, uint64_t now_usec,
     memset(report, 0, sizeof(*report));
     ticket->guess = *guess;
     guard_shm_claim_load_locked(table, claims, count, table_usec, views);
-    guard_shm_verdict_judge(table, views, claims, count, guess, table_usec);
+    guard_shm_verdict_judge(table, views, claims, count, guess, table_usec,
+                            ticket->has_joined);
     report->verdict = guard_shm_verdict_decide(
         store, views, claims, count, table_usec, patience, ticket, report);
     for (unsigned i = 0; i < count; i++) {

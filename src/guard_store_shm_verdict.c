@@ -159,6 +159,19 @@ static int is_trusted(const guard_claim_view_t *views,
     return narrow || any(views, count, GUARD_ROW_PROVEN);
 }
 
+/* Whether those records that vouch for proofs still do. */
+static int is_vouched_for(const guard_claim_view_t *views,
+                          const guard_claim_t *claims, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (vouches(claims, count, i) &&
+            !guard_policy_trusts(&views[i].record)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* What the rows come to; changes no record. */
 static guard_verdict_e judge(const guard_claim_view_t *views,
                              const guard_claim_t *claims, unsigned count,
@@ -167,14 +180,21 @@ static guard_verdict_e judge(const guard_claim_view_t *views,
                              guard_report_t *report)
 {
     int may_wait = patience == GUARD_MAY_WAIT;
+    int shows = !ticket->no_check || is_vouched_for(views, claims, count);
 
     switch (strictest) {
     case GUARD_ROW_LOCKED:
     case GUARD_ROW_OVER:
         return GUARD_LOCKED;
     case GUARD_ROW_REPEATED:
-        return GUARD_REPEAT;
+        if (shows) {
+            return GUARD_REPEAT;
+        }
+        break;
     case GUARD_ROW_CHECKING:
+        if (!shows) {
+            break; /* as a guess is told that nobody knows */
+        }
         report->is_join = patience != GUARD_LAST_TRY;
         if (report->is_join) {
             return GUARD_WAIT;
@@ -207,6 +227,7 @@ guard_shm_verdict_decide(guard_store_t *store, guard_claim_view_t *views,
         row = guard_policy_strictest(row, views[i].row);
     }
     verdict = judge(views, claims, count, row, patience, ticket, report);
+    ticket->has_joined |= report->is_join;
     if (verdict == GUARD_WAIT && !report->is_join) {
         verdict =
             queue(views, claims, count, table_usec, store->wait_usec, ticket);
@@ -238,7 +259,8 @@ static int is_open(guard_row_e row)
 void guard_shm_verdict_judge(const guard_shm_table_t *table,
                              guard_claim_view_t *views,
                              const guard_claim_t *claims, unsigned count,
-                             const guard_guess_t *guess, uint64_t table_usec)
+                             const guard_guess_t *guess, uint64_t table_usec,
+                             int has_joined)
 {
     int narrow_proven = 0;
 
@@ -253,8 +275,10 @@ void guard_shm_verdict_judge(const guard_shm_table_t *table,
             (is_open(view->row) &&
              guard_shm_proven_find(table, client->id, guess->proven_tag,
                                    table_usec));
+        /* Who was let wait for the verdict, and it was right, needs no trust.
+         */
         if (view->is_proven && is_open(view->row) &&
-            guard_policy_trusts(&view->record)) {
+            (has_joined || guard_policy_trusts(&view->record))) {
             view->row = GUARD_ROW_PROVEN;
         }
         narrow_proven |= view->row == GUARD_ROW_PROVEN &&

@@ -23,7 +23,8 @@ int guard_shm_verdict_is_narrow(const guard_client_t *client);
 void guard_shm_verdict_judge(const guard_shm_table_t *table,
                              guard_claim_view_t *views,
                              const guard_claim_t *claims, unsigned count,
-                             const guard_guess_t *guess, uint64_t table_usec);
+                             const guard_guess_t *guess, uint64_t table_usec,
+                             int has_joined);
 
 /** Decide by the rows, and change the copies, the ticket and the report's
  *  decisive claim accordingly. */

@@ -6,7 +6,8 @@
  *
  * Invariant: threads that wait for places are at most their share, of this
  * process, or of all where each has one; and so are those that wait for
- * verdicts, unless all of them wait for the same one.
+ * verdicts, unless all of them wait for the same one, or their clients have not
+ * failed.
  */
 #include "guard_wait.h"
 
@@ -89,7 +90,7 @@ static void leave_board(void)
     }
 }
 
-int guard_wait_begin(guard_wait_e what, uint32_t guess)
+int guard_wait_begin(guard_wait_e what, uint32_t guess, int is_clean)
 {
     waiters_t *w = &waiters[what];
     int may_wait;
@@ -99,7 +100,8 @@ int guard_wait_begin(guard_wait_e what, uint32_t guess)
         w->guess = guess;
         w->is_mixed = what == GUARD_WAIT_FOR_PLACE; /* each wants its own */
     }
-    may_wait = w->count < w->max || (!w->is_mixed && w->guess == guess);
+    may_wait = w->count < w->max || (!w->is_mixed && w->guess == guess) ||
+               (is_clean && what == GUARD_WAIT_FOR_VERDICT);
     if (may_wait && what == GUARD_WAIT_FOR_PLACE) {
         may_wait = stand_on_board();
     }

@@ -3,10 +3,11 @@
  * guard_wait.h: how many threads may wait, and for what.
  *
  * A request that waits keeps a thread from everybody else. At most a quarter
- * of a child's threads wait for places. For a verdict all may, while they
- * wait for the same one, since it comes to all of them as soon as one check
- * has ended; where they wait for verdicts on several guesses, half of the
- * threads may. One always may.
+ * of a child's threads wait for places. For a verdict all may while they wait
+ * for the same one, since it comes to all of them as soon as one check has
+ * ended; and so may whoever has not failed lately, for his may be the right
+ * password that came many times. Where they wait for verdicts on several
+ * guesses, half of the threads may otherwise. One always may.
  */
 #ifndef GUARD_WAIT_H
 #define GUARD_WAIT_H
@@ -44,9 +45,10 @@ void guard_wait_share(guard_wait_board_t *board, int processes);
 /**
  * Ask to let this thread wait; any thread may, at any time.
  * @param guess the tag of the guess that waits, or whose verdict is awaited
+ * @param is_clean 1 if the client has no failure in this window, else 0
  * @return 1, and then guard_wait_end(what) must follow; or 0
  */
-int guard_wait_begin(guard_wait_e what, uint32_t guess);
+int guard_wait_begin(guard_wait_e what, uint32_t guess, int is_clean);
 void guard_wait_end(guard_wait_e what);
 
 #endif

@@ -22,7 +22,11 @@ my $path = AuthGuard::Modules::unpacked(
 my $t = AuthGuard::Httpd->new(
     conf => "LoadModule auth_gssapi_module $path\n" . $kind->configuration
       . guarded('tickets', 'AuthType GSSAPI', 'AuthGuard On',
-        'GssapiCredStore keytab:@ROOT@/http.keytab'));
+        'GssapiCredStore keytab:@ROOT@/http.keytab')
+      . "ProxyRequests On\n<Proxy \"*\">\nAuthType GSSAPI\nAuthName proxy\n"
+      . "GssapiCredStore keytab:\@ROOT\@/http.keytab\nGssapiBasicAuth On\n"
+      . "Require valid-user\nAuthGuard On\nAuthGuardScope proxy\n</Proxy>\n",
+    modules => [qw(proxy proxy_http)]);
 my $kdc = AuthGuard::Kdc->new(root => $t->root . '/kdc',
     keytab => $t->root . '/http.keytab',
     users => { alice => 'right', bob => 'secret' })->start;
@@ -55,6 +59,18 @@ is(join(' | ', $t->get('/switch/', user => 'bob', pass => 'wrong',
 $t->guess_wrong('/switch/', 'bob', 5, from => '127.0.1.4');
 is($t->get('/switch/', from => '127.0.1.4')->header('www-authenticate'),
     'Negotiate', 'a locked client is told the scheme, too');
+
+# The same module at a proxy, whose challenge has another name.
+sub by_proxy {
+    my ($pass) = @_;
+    my $port = $t->port;
+
+    return `curl -s -m 20 -o /dev/null -w '%{http_code}' -x http://127.0.0.1:$port -U 'bob:$pass' http://127.0.0.1:$port/`;
+}
+
+is(join(' ', map { by_proxy("wrong$_") } 1 .. 5), '407 407 407 407 407',
+    'wrong passwords at a proxy');
+is(by_proxy('secret'), 407, 'are counted, and lock out');
 
 sub failures { return ($t->access)[-1]{failures} }
 

@@ -4,7 +4,8 @@
 # The bug: whoever shared an address with somebody signed in could fill the
 # places, send a burst of guesses, and see the proven password come in while
 # the others waited, some 40 guesses told apart for 5 that were counted. After
-# 8 that wait or are refused, right and wrong ones fare alike.
+# 8 that wait or are refused, right and wrong ones fare alike. So they do where
+# her password is being verified: a guess that joined it showed it, too.
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use AuthGuard::Test;
@@ -62,6 +63,24 @@ my $many = story('127.0.1.2', BUSY_PROVEN_MAX + 4);
 isnt($many->status, 200, 'beside many, it fares as they do');
 is($t->guess('/a/', 'alice', 'right', from => '127.0.1.2'), '401.501',
     'till the client is locked out');
+
+# Her password is being verified, the other places are taken, and more wait than
+# may. What comes then is told the same, be it hers or not.
+my @from = (from => '127.0.1.3');
+my $before = -s $count;
+my @pids = beside({ path => '/slow/', user => 'alice', pass => 'right', @from },
+    wrong_guesses('/slow/', 'alice', LIMIT - 1, @from));
+my $patience = time + PATIENCE;
+
+sleep 0.01 while -s $count < $before + LIMIT && time < $patience;
+push @pids, beside(wrong_guesses('/a/', 'alice', 40, @from));
+sleep 0.5;    # they come to wait, or are refused
+unlike(tally($t->many(10, wrong_guesses('/a/', 'alice', 20, @from),
+            { path => '/a/', user => 'alice', pass => 'right', @from })),
+    qr/200=/, 'beside a check of hers, her password fares as others');
+waitpid $_, 0 for @pids;
+is(tally($t->many(20, ({ path => '/a/', user => 'alice', pass => 'right',
+                from => '127.0.1.4' }) x 20)), '200=20', 'elsewhere she is in');
 $t->done;
 
 done_testing;

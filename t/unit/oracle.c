@@ -130,6 +130,52 @@ static void waiting_or_in(void)
     wait_beside(pair, PAIR, 1, GUARD_OVERLOAD);
 }
 
+/* Past the trust, and with no check to spare: neither what is being verified
+ * nor what was wrong a moment ago is told apart from what nobody knows. */
+static void known_or_not(void)
+{
+    static const char *const text[] = {"alice:new", "alice:typo", "alice:9"};
+    guard_ticket_t flying = {0};
+
+    begin("overload, and known or not", 50);
+    caller_attempt(&c, pair, PAIR, "alice:typo", GUARD_WRONG);
+    is(caller_reserve(&c, pair, PAIR, "alice:new", GUARD_MAY_WAIT, &flying),
+       GUARD_ADMIT, "a guess is being verified");
+    is(without_check("alice:typo"), GUARD_REPEAT, "at first a typo shows");
+    for (unsigned i = 0; i < GUARD_BUSY_PROVEN_MAX; i++) {
+        char guess[20];
+
+        snprintf(guess, sizeof guess, "alice:%u", i);
+        without_check(guess);
+    }
+    for (unsigned i = 0; i < COUNT(text); i++) {
+        is(without_check(text[i]), GUARD_OVERLOAD, text[i]);
+    }
+    shm_is_sound(c.store, c.now_usec, "then");
+}
+
+/* Who joined in time needs no trust once the verdict is there. */
+static void joined_in_time(void)
+{
+    guard_ticket_t first = {0}, second = {0};
+
+    begin("joined in time", 50);
+    caller_reserve(&c, pair, PAIR, "alice:new", GUARD_MAY_WAIT, &first);
+    is(caller_reserve(&c, pair, PAIR, "alice:new", GUARD_MAY_WAIT, &second),
+       GUARD_WAIT, "the same guess waits");
+    for (unsigned i = 0; i < GUARD_BUSY_PROVEN_MAX; i++) {
+        char guess[20];
+
+        snprintf(guess, sizeof guess, "alice:%u", i);
+        without_check(guess);
+    }
+    caller_settle(&c, &first, GUARD_RIGHT);
+    second.no_check = 1;
+    is(caller_reserve(&c, pair, PAIR, "alice:new", GUARD_MAY_WAIT, &second),
+       GUARD_ADMIT, "and goes on as proven, without a check");
+    caller_settle(&c, &second, GUARD_RIGHT);
+}
+
 /* Where nothing is counted by address, `user` alone says who is proven. */
 static void without_an_address(void)
 {
@@ -172,6 +218,8 @@ int main(void)
     overload_or_in();
     full_network_or_in();
     waiting_or_in();
+    known_or_not();
+    joined_in_time();
     without_an_address();
     many_are_remembered();
     shm_close();

@@ -43,6 +43,13 @@ static const script_row_t reserve_rows[] = {
     {"a proven guess that queued and was right gives its place back",
      "limit=1 p1= busy busy busy busy busy busy busy busy p1= places=0 "
      "a1?free"},
+    {"8 busy refusals and no place: nothing shows of what is remembered",
+     "limit=4 a1! b1! +6 c1! b1?rejected c1?repeated d1< d1?checking "
+     "busy busy busy busy busy busy busy busy "
+     "b1?full c1?full d1?full e1?full"},
+    {"8 busy refusals and a place: it does",
+     "limit=5 a1! b1! +6 c1! d1< busy busy busy busy busy busy busy busy "
+     "b1?rejected c1?repeated d1?checking e1?free"},
     {"a guess being verified is waited for", "a1< a1?checking"},
     {"a guess being verified is waited for when no place is left",
      "limit=1 a1< a1?checking b1?full"},

@@ -129,6 +129,10 @@ static guard_row_e judge(const model_t *m, unsigned g)
     if (m->failures >= m->limit) {
         return GUARD_ROW_OVER;
     }
+    if (m->busy >= GUARD_BUSY_PROVEN_MAX &&
+        m->failures + places(m) >= m->limit) {
+        return GUARD_ROW_FULL; /* nothing shows of what is remembered */
+    }
     if (state == GUARD_SLOT_PROVEN && m->busy < GUARD_BUSY_PROVEN_MAX) {
         return GUARD_ROW_PROVEN;
     }

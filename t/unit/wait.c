@@ -2,8 +2,8 @@
 /*
  * wait.c: how many threads may wait. Told as a story for each number of
  * threads: P and V ask to wait for a place and for a verdict, a digit is the
- * guess; a capital must be let, a small letter not. p and v in brackets end
- * one wait.
+ * guess, and with a + his who has not failed; a capital must be let, a small
+ * letter not. p and v in brackets end one wait.
  */
 #include "guard_wait.h"
 #include "tap.h"
@@ -23,6 +23,8 @@ static const struct {
     {"one verdict: all", 4, "V7 V7 V7 V7 V7 V7"},
     {"several verdicts: half", 4, "V7 V8 v9 v7"},
     {"whoever comes to many of one", 4, "V7 V7 V7 v8 V7"},
+    {"several verdicts, but who has not failed: all", 4, "V7 V8 v9 V9+ V7+ v7"},
+    {"who has not failed waits for a place as others do", 4, "P1+ p2+"},
     {"mixed till the last has gone", 4, "V7 V8 (v) V7 v7 (v) (v) V7 V7 V7"},
     {"places and verdicts apart", 8, "P1 P2 p3 V1 V2 V3 V4 v5"},
 };
@@ -44,7 +46,7 @@ static const char *tell(const char *at)
             held[what]--;
             at += 2;
         } else if (isalpha((unsigned char)*at)) {
-            may_wait = guard_wait_begin(what, (uint32_t)at[1]);
+            may_wait = guard_wait_begin(what, (uint32_t)at[1], at[2] == '+');
             held[what] += may_wait;
             wrong = may_wait == !!isupper((unsigned char)*at) ? NULL : at;
             at++;

@@ -112,7 +112,9 @@ sub is_suspect {
 sub is_httpds_own_end {
     my ($self, $line) = @_;
 
-    return 0 unless $line =~ /AH00052: .*exit signal Segmentation fault/;
+    return 0
+      unless $line =~ /AH00052: .*exit signal Segmentation fault/
+      || $line =~ /AH03092: process_lingering_close: apr_pollset_add failure/;
     return scalar grep { index($_, $line) >= 0 } @{ $self->{stop_logs} || [] };
 }
 

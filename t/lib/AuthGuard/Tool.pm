@@ -63,13 +63,13 @@ sub look {
 }
 
 # The semaphores of AuthGuardChecks that a server's parent has: nobody else
-# changes the second of a set, which says how many places there are.
+# changes the third of a set, which says that a server lives.
 sub semaphores {
     my ($pid) = @_;
     my @ids = map { (split)[1] } grep { !/semid/ } split /\n/,
       AuthGuard::Httpd::slurp('/proc/sysvipc/sem');
 
-    return grep { (semctl($_, 1, GETPID, 0) // 0) == $pid } @ids;
+    return grep { (semctl($_, 2, GETPID, 0) // 0) == $pid } @ids;
 }
 
 # The socket that a server listens on, as its descriptors name it.

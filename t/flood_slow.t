@@ -88,8 +88,8 @@ sub seen {
     } split /\n/, AuthGuard::Httpd::slurp($t->root . '/logs/times.log');
 }
 
-# The most that waited at once, of one child. What took less than half of the
-# wait may have been short of a processor.
+# The most that waited at once, of one child. What took less than three quarters
+# of the wait may have been short of a processor.
 sub most_waiting {
     my (@requests) = @_;
     my (%now, $most);
@@ -98,7 +98,7 @@ sub most_waiting {
     my @events = map {
         ([$_->{begin}, 1, $_->{pid}],
             [$_->{begin} + min($_->{waited}, WAIT_USEC), -1, $_->{pid}])
-    } grep { $_->{waited} > WAIT_USEC / 2 } @requests;
+    } grep { $_->{waited} > WAIT_USEC * 3 / 4 } @requests;
     for (sort { $a->[0] <=> $b->[0] || $a->[1] <=> $b->[1] } @events) {
         $now{ $_->[2] } += $_->[1];
         $most = $now{ $_->[2] } if $now{ $_->[2] } > $most;

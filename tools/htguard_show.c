@@ -1,12 +1,13 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * htguard_show.c owns the words, columns and JSON of htguard. It knows nothing
- * of stores, commands or exit statuses.
+ * htguard_show.c owns the words and JSON of htguard. It knows nothing of
+ * stores, commands or exit statuses.
  *
  * Invariant: no byte of a record leaves unescaped, so what is printed is one
  * line of ASCII each.
  */
 #include "htguard_show.h"
+#include "guard_store_names.h"
 #include "guard_text.h"
 
 #include <apr_lib.h>
@@ -58,14 +59,7 @@ char *htguard_show_unescape(apr_pool_t *pool, const char *text)
     return out;
 }
 
-/** Whole seconds left, rounded up: a lockout never shows as 0. */
-static apr_int64_t seconds(apr_interval_time_t usec)
-{
-    return (usec + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC;
-}
-
-/** Write a time in its two largest units, named as in directives. */
-static const char *format_span(char out[32], apr_interval_time_t usec)
+const char *htguard_show_span(char out[HTGUARD_SPAN_BYTES], apr_int64_t sec)
 {
     static const struct {
         apr_int64_t sec;
@@ -74,108 +68,64 @@ static const char *format_span(char out[32], apr_interval_time_t usec)
         const char *small;
     } unit[] = {
         {86400, "d", 3600, "h"}, {3600, "h", 60, "min"}, {60, "min", 1, "s"}};
-    apr_int64_t sec = seconds(usec);
 
     for (unsigned i = 0; i < sizeof(unit) / sizeof(unit[0]); i++) {
         if (sec >= unit[i].sec) {
-            apr_snprintf(out, 32,
+            apr_snprintf(out, HTGUARD_SPAN_BYTES,
                          "%" APR_INT64_T_FMT "%s %" APR_INT64_T_FMT "%s",
                          sec / unit[i].sec, unit[i].big,
                          sec % unit[i].sec / unit[i].part, unit[i].small);
             return out;
         }
     }
-    apr_snprintf(out, 32, "%" APR_INT64_T_FMT "s", sec);
+    apr_snprintf(out, HTGUARD_SPAN_BYTES, "%" APR_INT64_T_FMT "s", sec);
     return out;
 }
 
-static const char *format_client(char out[GUARD_CIDR_TEXT_MAX],
-                                 const guard_entry_t *entry)
+void htguard_show_json_begin(void)
 {
-    if (entry->bits == 0) {
-        return "-"; /* no address: a user, or the shared overflow */
-    }
-    if (entry->bits == GUARD_ADDR_BITS) {
-        return guard_addr_format(out, &entry->addr);
-    }
-    return guard_cidr_format(out, &entry->addr, entry->bits);
-}
-
-static const char *state_name(guard_phase_e phase)
-{
-    switch (phase) {
-    case GUARD_PHASE_LOCKED:
-        return "locked";
-    case GUARD_PHASE_WINDOW:
-        return "counting";
-    case GUARD_PHASE_CALM:
-        break;
-    }
-    return "calm";
-}
-
-/** Print one record as a row of the table. The scope comes last, for its
- *  length has no bound worth a column. */
-void htguard_show_row(const guard_entry_t *entry)
-{
-    char client[GUARD_CIDR_TEXT_MAX];
-    char scope[HTGUARD_SHOWN_MAX];
-    char count[16];
-    char span[32];
-    char state[32];
-
-    apr_snprintf(count, sizeof(count), "%u/%u", entry->failures, entry->limit);
-    apr_snprintf(state, sizeof(state), "%s%s", state_name(entry->phase),
-                 entry->counted == GUARD_COUNTED_OBSERVED ? "/observed" : "");
-    printf("%-24s %-8s %-17s %8s %5u %10s  %s\n", format_client(client, entry),
-           guard_kind_name(entry->kind), state, count, entry->level,
-           entry->remaining_usec ? format_span(span, entry->remaining_usec)
-                                 : "-",
-           entry->scope_name[0] ? escape(scope, entry->scope_name) : "-");
+    printf("{\"version\":%d", HTGUARD_JSON_VERSION);
 }
 
 void htguard_show_json(const guard_entry_t *entry)
 {
-    const char *quote = entry->bits ? "\"" : "";
-    char client[GUARD_CIDR_TEXT_MAX];
     char scope[HTGUARD_SHOWN_MAX];
+    char object[GUARD_ENTRY_JSON_BYTES];
 
-    printf("{\"client\":%s%s%s,\"key\":\"%s\",\"scope\":\"%s\","
-           "\"state\":\"%s\",\"observed\":%s,\"failures\":%u,\"limit\":%u,"
-           "\"level\":%u,\"remaining_sec\":%" APR_INT64_T_FMT
-           ",\"in_flight\":%u}",
-           quote, entry->bits ? format_client(client, entry) : "null", quote,
-           guard_kind_name(entry->kind), escape(scope, entry->scope_name),
-           state_name(entry->phase),
-           entry->counted == GUARD_COUNTED_OBSERVED ? "true" : "false",
-           entry->failures, entry->limit, entry->level,
-           seconds(entry->remaining_usec), entry->in_flight);
+    printf("%s",
+           guard_entry_json(object, entry, escape(scope, entry->scope_name)));
 }
 
 const char *htguard_show_remedy(apr_status_t rv)
 {
-    if (APR_STATUS_IS_ENOENT(rv)) {
+    if (APR_STATUS_IS_ENOENT(rv) || APR_STATUS_IS_ENOTDIR(rv)) {
         return "start httpd with the module, or name the file of "
                "AuthGuardStore with -f";
     }
     if (APR_STATUS_IS_EACCES(rv) || rv == APR_FROM_OS_ERROR(EPERM)) {
         return "run htguard as root";
     }
-    if (APR_STATUS_IS_EINVAL(rv)) {
-        return "name the file of AuthGuardStore with -f, and use the htguard "
-               "that came with the module";
+    if (rv == APR_FROM_OS_ERROR(EROFS)) {
+        return "mount the file's file system for writing: htguard takes the "
+               "locks in it also to read";
+    }
+    if (APR_STATUS_IS_ENOMEM(rv)) {
+        return "free some memory, or list less: --locked, --scope S";
     }
     if (rv == APR_FROM_OS_ERROR(ENOTRECOVERABLE)) {
         return "again in ten seconds: httpd mends a file that somebody wrote "
                "over; or stop httpd first";
     }
-    return APR_STATUS_IS_TIMEUP(rv) ? "try again" : NULL;
-}
-
-void htguard_show_heading(void)
-{
-    printf("%-24s %-8s %-17s %8s %5s %10s  %s\n", "CLIENT", "KEY", "STATE",
-           "FAILURES", "LEVEL", "REMAINING", "SCOPE");
+    if (APR_STATUS_IS_TIMEUP(rv)) {
+        return "again; if it stays so, a stopped process holds the file's "
+               "lock: let it go on, or end it";
+    }
+    if (APR_STATUS_IS_EINVAL(rv) || rv == APR_FROM_OS_ERROR(EISDIR) ||
+        rv == APR_FROM_OS_ERROR(ELOOP) || rv == APR_FROM_OS_ERROR(ENXIO)) {
+        return "name the file of AuthGuardStore with -f, and use the htguard "
+               "that came with the module";
+    }
+    return NULL;
 }
 
 const char *htguard_show_user_name(apr_pool_t *pool)
@@ -195,56 +145,49 @@ const char *htguard_show_user_name(apr_pool_t *pool)
     return name;
 }
 
-void htguard_show_unlocked(const char *client, const char *user,
-                           const char *scope, unsigned count, const char *by)
+static void show_string(const char *name, const char *value)
+{
+    char shown[HTGUARD_SHOWN_MAX];
+
+    if (value) {
+        printf(",\"%s\":\"%s\"", name, escape(shown, value));
+    } else {
+        printf(",\"%s\":null", name);
+    }
+}
+
+void htguard_show_unlocked(const htguard_unlocked_t *what, int json)
 {
     char shown[4][HTGUARD_SHOWN_MAX];
 
+    if (json) {
+        htguard_show_json_begin();
+        show_string("client", what->client);
+        show_string("user", what->user);
+        show_string("scope", what->scope);
+        printf(",\"count\":%u", what->count);
+        show_string("by", what->by);
+        printf("}\n");
+        return;
+    }
     printf("AG0103: unlocked: client=%s user=%s scope=%s count=%u by=%s\n",
-           escape(shown[0], client ? client : "-"),
-           escape(shown[1], user ? user : "-"),
-           escape(shown[2], scope ? scope : "-"), count, escape(shown[3], by));
-}
-
-/** The counters' names, in the words of the metrics. */
-static const char *const counter_names[GUARD_COUNT_MAX] = {
-    [GUARD_COUNT_OK] = "attempts_ok",
-    [GUARD_COUNT_FAILED] = "attempts_failed",
-    [GUARD_COUNT_REPEAT] = "attempts_repeat",
-    [GUARD_COUNT_LOCKED] = "attempts_locked",
-    [GUARD_COUNT_BUSY] = "attempts_busy",
-    [GUARD_COUNT_OVERLOAD] = "attempts_overload",
-    [GUARD_COUNT_ABANDONED] = "attempts_abandoned",
-    [GUARD_COUNT_EXEMPT] = "attempts_exempt",
-    [GUARD_COUNT_REFUSED_LOCKED] = "refused_locked",
-    [GUARD_COUNT_REFUSED_REPEAT] = "refused_repeat",
-    [GUARD_COUNT_REFUSED_BUSY] = "refused_busy",
-    [GUARD_COUNT_REFUSED_OVERLOAD] = "refused_overload",
-    [GUARD_COUNT_LOCKOUTS] = "lockouts",
-    [GUARD_COUNT_EVICTIONS] = "evictions",
-    [GUARD_COUNT_OVERFLOW] = "overflow",
-    [GUARD_COUNT_RECOVERIES] = "recoveries",
-};
-
-static void show_number(const char *name, uint64_t value, int json)
-{
-    printf(json ? "\"%s\":%" APR_UINT64_T_FMT : "%-20s %" APR_UINT64_T_FMT,
-           name, (apr_uint64_t)value);
+           escape(shown[0], what->client ? what->client : "-"),
+           escape(shown[1], what->user ? what->user : "-"),
+           escape(shown[2], what->scope ? what->scope : "-"), what->count,
+           escape(shown[3], what->by));
 }
 
 void htguard_show_stats(const guard_stats_t *stats, int json)
 {
-    const char *between = json ? "," : "\n";
-
-    printf("%s", json ? "{" : "");
-    show_number("clients_locked", stats->clients_locked, json);
-    printf("%s", between);
-    show_number("clients_tracked", stats->clients_tracked, json);
-    printf("%s", between);
-    show_number("table_size", stats->table_size, json);
-    for (unsigned i = 0; i < GUARD_COUNT_MAX; i++) {
-        printf("%s", between);
-        show_number(counter_names[i], stats->counter[i], json);
+    if (json) {
+        htguard_show_json_begin();
     }
-    printf("%s\n", json ? "}" : "");
+    for (unsigned i = 0; i < GUARD_NUMBER_COUNT; i++) {
+        guard_number_t number = guard_stats_number(stats, i);
+
+        printf(json ? ",\"%s\":%" APR_UINT64_T_FMT
+                    : "%-20s %" APR_UINT64_T_FMT "\n",
+               number.name, (apr_uint64_t)number.value);
+    }
+    printf("%s", json ? "}\n" : "");
 }

@@ -1,0 +1,201 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * htguard_commands.c owns what each command does. It knows a store by its
+ * contract alone, and nothing of files, nor of how a line is laid out.
+ *
+ * Invariant: a command does all that it was asked, or its exit status says
+ * what was in the way.
+ */
+#include "htguard_commands.h"
+#include "htguard_order.h"
+#include "htguard_show.h"
+#include "htguard_table.h"
+
+#include <stdio.h>
+
+#define LIST_PAGE_MAX                                                          \
+    32768 /* records sorted at once; twice so many are held                    \
+           */
+
+static int is_json(const htguard_run_t *run)
+{
+    return (run->ask->given & HTGUARD_OPTION_JSON) != 0;
+}
+
+/** What a walk over the records has come to. */
+typedef struct walk_t {
+    const htguard_run_t *run;
+    htguard_table_t table;
+    unsigned count;
+    unsigned locked; /* for real */
+} walk_t;
+
+static apr_status_t show_page(void *baton, const guard_entry_t *const *entries,
+                              unsigned count)
+{
+    walk_t *walk = baton;
+
+    if (!is_json(walk->run)) {
+        htguard_table_begin(&walk->table, entries, count);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (*walk->run->stop) {
+            return APR_EINTR;
+        }
+        if (is_json(walk->run)) {
+            printf("%s", walk->count ? ",\n" : "");
+            htguard_show_json(entries[i]);
+        } else {
+            htguard_table_row(&walk->table, entries[i]);
+        }
+        walk->count++;
+        walk->locked += entries[i]->phase == GUARD_PHASE_LOCKED &&
+                        entries[i]->counted == GUARD_COUNTED_FOR_REAL;
+    }
+    return APR_SUCCESS;
+}
+
+/* Which clients the command line means. Any block that has an address in it
+ * counts: how much of an address makes a key is the server's choice, and
+ * differs from kind to kind. */
+static guard_filter_t filter_of(const htguard_ask_t *ask)
+{
+    guard_filter_t filter = {.by = GUARD_FILTER_ALL,
+                             .scope_name = ask->scope,
+                             .locked_only =
+                                 (ask->given & HTGUARD_OPTION_LOCKED) != 0};
+
+    if (ask->given & HTGUARD_OPTION_USER) {
+        filter.by = GUARD_FILTER_USER;
+        filter.user = ask->user;
+    } else if (ask->argument) {
+        filter.by = GUARD_FILTER_NET;
+        filter.net = ask->net;
+    }
+    return filter;
+}
+
+static apr_status_t show_clients(walk_t *walk)
+{
+    const htguard_run_t *run = walk->run;
+    const htguard_order_t order = {.store = run->store,
+                                   .now_usec = run->now_usec,
+                                   .filter = filter_of(run->ask),
+                                   .page_max = LIST_PAGE_MAX,
+                                   .stop = run->stop,
+                                   .page = show_page,
+                                   .baton = walk};
+    apr_status_t rv;
+
+    if (is_json(run)) {
+        printf(",\"clients\":[");
+    }
+    rv = htguard_order_walk(&order, run->pool);
+    if (rv == APR_SUCCESS && is_json(run)) {
+        printf("]");
+    }
+    return rv;
+}
+
+static htguard_exit_e list(const htguard_run_t *run, apr_status_t *rv)
+{
+    walk_t walk = {.run = run, .table.screen = htguard_screen_look()};
+
+    if (is_json(run)) {
+        htguard_show_json_begin();
+    }
+    *rv = show_clients(&walk);
+    if (*rv != APR_SUCCESS) {
+        return HTGUARD_STORE_ERROR;
+    }
+    if (is_json(run)) {
+        printf("}\n");
+    } else {
+        htguard_table_begin(&walk.table, NULL, 0); /* if nobody was there */
+    }
+    return HTGUARD_DONE;
+}
+
+static void show_verdict(const walk_t *walk)
+{
+    const htguard_screen_t *screen = &walk->table.screen;
+    htguard_paint_e paint = walk->locked ? HTGUARD_RED : HTGUARD_GREEN;
+
+    if (is_json(walk->run)) {
+        printf(",\"locked\":%s}\n", walk->locked ? "true" : "false");
+        return;
+    }
+    printf("%s%s%s\n", htguard_screen_paint(screen, paint),
+           walk->locked ? "locked" : "free",
+           htguard_screen_unpaint(screen, paint));
+}
+
+static htguard_exit_e check(const htguard_run_t *run, apr_status_t *rv)
+{
+    walk_t walk = {.run = run, .table.screen = htguard_screen_look()};
+    char address[GUARD_CIDR_TEXT_MAX];
+
+    if (is_json(run)) {
+        htguard_show_json_begin();
+        printf(",\"address\":\"%s\"",
+               guard_addr_format(address, &run->ask->net.addr));
+    }
+    *rv = show_clients(&walk);
+    if (*rv != APR_SUCCESS) {
+        return HTGUARD_STORE_ERROR;
+    }
+    show_verdict(&walk);
+    return walk.locked ? HTGUARD_LOCKED : HTGUARD_DONE;
+}
+
+static htguard_exit_e unlock(const htguard_run_t *run, apr_status_t *rv)
+{
+    const htguard_ask_t *ask = run->ask;
+    guard_filter_t filter = filter_of(ask);
+    htguard_unlocked_t what = {.client = ask->argument,
+                               .user = ask->user,
+                               .scope = ask->scope,
+                               .by = run->by};
+    int is_missed;
+
+    *rv = run->store->ops->unlock(run->store, run->now_usec, &filter,
+                                  &what.count);
+    if (*rv != APR_SUCCESS) {
+        return HTGUARD_STORE_ERROR;
+    }
+    is_missed = !what.count && !(ask->given & HTGUARD_OPTION_ALL);
+    if (!is_missed || is_json(run)) {
+        htguard_show_unlocked(&what, is_json(run));
+    }
+    if (is_missed) {
+        fprintf(stderr, "htguard: no such client; see htguard list\n");
+    }
+    return is_missed ? HTGUARD_NO_CLIENT : HTGUARD_DONE;
+}
+
+static htguard_exit_e stats(const htguard_run_t *run, apr_status_t *rv)
+{
+    guard_stats_t found = {0};
+
+    *rv = run->store->ops->stats(run->store, run->now_usec, &found);
+    if (*rv != APR_SUCCESS) {
+        return HTGUARD_STORE_ERROR;
+    }
+    htguard_show_stats(&found, is_json(run));
+    return HTGUARD_DONE;
+}
+
+htguard_exit_e htguard_command_run(const htguard_run_t *run, apr_status_t *rv)
+{
+    switch (run->ask->verb) {
+    case HTGUARD_LIST:
+        return list(run, rv);
+    case HTGUARD_CHECK:
+        return check(run, rv);
+    case HTGUARD_UNLOCK:
+        return unlock(run, rv);
+    case HTGUARD_STATS:
+        break;
+    }
+    return stats(run, rv);
+}

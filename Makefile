@@ -11,6 +11,11 @@ WERROR ?=
 SOAK ?= 120
 DESTDIR ?=
 PREFIX ?= /usr/local
+DOCDIR ?= $(PREFIX)/share/doc/mod_auth_guard
+# Where htguard looks for the counts, told to a fresh build and to its install.
+# A package names a directory that lasts over reboots; without one it is httpd's
+# DefaultRuntimeDir.
+STATEDIR ?=
 B := build
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
@@ -47,7 +52,7 @@ UNIT := $(UNIT_SRC:t/unit/%.c=$B/t/%.t) $(FUZZ_SRC:fuzz/%.c=$B/t/replay_%.t)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help install clean test demo deps unit check-asan check-tsan fuzz \
-	tidy format soak model
+	tidy format soak model uninstall deb check-deb
 
 all: $B/mod_auth_guard.so $B/htguard ## build the module and htguard
 
@@ -64,7 +69,8 @@ $B/mod_auth_guard.so: $(UPPER) $(LOWER) mod_auth_guard.map
 	    -Wl,--version-script=mod_auth_guard.map -Wl,-z,relro,-z,now \
 	    $(APR_LIBS)
 
-$B/tools/htguard.o: CPPFLAGS += -DGUARD_RUNTIMEDIR='"$(RUNTIMEDIR)"'
+$B/tools/%.o: CPPFLAGS += \
+	-DGUARD_RUNTIMEDIR='"$(or $(STATEDIR),$(RUNTIMEDIR))"'
 $B/htguard: $(TOOL) $(LOWER)
 	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,-z,relro,-z,now \
 	    $(APR_LIBS)
@@ -115,20 +121,23 @@ soak: ## play mixed traffic for SOAK=120 seconds, and check every count
 	@$(MAKE) --no-print-directory all
 	@SOAK=$(SOAK) t/soak/soak
 
-# a2enmod's files go where Debian keeps them; a configuration that is there
-# already is the administrator's.
+install uninstall: PUT = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' \
+	DOCDIR='$(DOCDIR)' STATEDIR='$(STATEDIR)' B='$B' APXS='$(APXS)' \
+	packaging/install
+
 install: all ## install into the system, or below DESTDIR
-	@set -e; lib=$(DESTDIR)$$($(APXS) -q LIBEXECDIR); \
-	etc=$$($(APXS) -q SYSCONFDIR)/mods-available; \
-	install -d "$$lib" "$(DESTDIR)$(PREFIX)/sbin"; \
-	install -m 644 $B/mod_auth_guard.so "$$lib"; \
-	install -m 755 $B/htguard "$(DESTDIR)$(PREFIX)/sbin"; \
-	if test -d "$$etc" || test -d "$(DESTDIR)$$etc"; then \
-	    install -d "$(DESTDIR)$$etc"; \
-	    install -m 644 conf/auth_guard.load "$(DESTDIR)$$etc"; \
-	    test -e "$(DESTDIR)$$etc/auth_guard.conf" || \
-	        install -m 644 conf/auth_guard.conf "$(DESTDIR)$$etc"; \
-	fi
+	@$(PUT) put
+
+uninstall: ## take it away again, but for configuration and counts
+	@$(PUT) remove
+
+deb: ## build Debian packages, into build/deb
+	@tools/deps deb
+	@tools/deb
+
+check-deb: deb ## as root: install, upgrade and purge them in a scratch Debian
+	@tools/deps check-deb
+	@tools/deb-test
 
 unit: $(UNIT) ## run the unit tests alone
 	prove $(UNIT)
@@ -142,9 +151,9 @@ model: $B/t/explore.t $B/t/explore_pair.t ## explore the store's protocol: all s
 # there it traps.
 #
 # Not in httpd under ASan: the demo starts an httpd by itself, fault_graceful,
-# flood_cost and soak measure, house looks at the module as it ships, and
+# flood_cost, flood_slow and soak measure, house looks at the module as it ships, and
 # valgrind is one of its own kind.
-NOT_ASAN := demo fault_graceful flood_cost house soak valgrind
+NOT_ASAN := demo fault_graceful flood_cost flood_slow house soak valgrind
 # Under ThreadSanitizer, which is slow: not what searches long in one thread,
 # and in httpd where threads meet.
 NOT_TSAN := explore explore_pair flood
@@ -186,7 +195,7 @@ fuzz: ## look for inputs that break it; FUZZ=seconds each, TARGET=name
 	@fuzz/run $B/fuzz $(FUZZ) $(FUZZ_TARGET)
 
 tidy: ## look at the sources with clang-tidy
-	clang-tidy --quiet $(UPPER_SRC) $(LOWER_SRC) tools/htguard.c -- \
+	clang-tidy --quiet $(UPPER_SRC) $(LOWER_SRC) $(wildcard tools/*.c) -- \
 	    -std=gnu11 -Isrc -isystem $(APXS_INCLUDE) \
 	    $(patsubst -I%,-isystem %,$(APR_FLAGS)) \
 	    -DGUARD_RUNTIMEDIR='""' -DGUARD_STEPS

@@ -13,6 +13,7 @@
 #include <http_config.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <mod_status.h>
 #include <mpm_common.h>
 
 #include "src/guard_attempt.h"
@@ -20,6 +21,8 @@
 #include "src/guard_provider.h"
 #include "src/guard_reply.h"
 #include "src/guard_server.h"
+#include "src/guard_status.h"
+#include "src/guard_status_machine.h"
 #include "src/guard_vars.h"
 
 static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
@@ -44,6 +47,10 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_insert_error_filter(guard_reply_insert_filter, NULL, NULL,
                                 APR_HOOK_LAST);
     ap_hook_expr_lookup(guard_vars_expr_lookup, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(guard_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    /* By name, so that mod_status need not be there. */
+    APR_OPTIONAL_HOOK(ap, status_hook, guard_status_machine_section, NULL, NULL,
+                      APR_HOOK_MIDDLE);
     guard_reply_register();
 
     ap_register_auth_provider(pool, AUTHN_PROVIDER_GROUP, "guard",

@@ -1,13 +1,15 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * guard_conf.c owns the command table, the setters and the merge. It refuses
- * to know defaults (guard_conf_resolve.c), how words are read
- * (guard_conf_args.c) and what others' directives tell (guard_conf_face.c).
+ * guard_conf.c owns the command table, the merge, and the setters of what
+ * a section may say. It refuses to know defaults (guard_conf_resolve.c), how
+ * words are read (guard_conf_args.c), what is said once for the whole server
+ * (guard_conf_server.c) and what others' directives tell (guard_conf_face.c).
  * Invariant: a setter changes a section's own configuration, never a merged
  * one, and a refused line changes nothing.
  */
 #include "guard_conf.h"
 #include "guard_conf_face.h"
+#include "guard_conf_server.h"
 
 #include <http_core.h>
 #include <ap_provider.h>
@@ -47,6 +49,7 @@ void *guard_conf_merge_dir(apr_pool_t *pool, void *base_conf, void *add_conf)
     PICK(prefix_v6);
     PICK(scope_name);
     PICK(response);
+    PICK(status);
     PICK(htaccess_directive);
     return out;
 }
@@ -90,24 +93,6 @@ static const char *enter(cmd_parms *cmd, guard_dir_conf_t *conf)
     return error;
 }
 
-static const char *complain(cmd_parms *cmd, const char *word,
-                            const char *remedy)
-{
-    return guard_args_complain(cmd->pool, cmd->cmd->name, word, remedy);
-}
-
-/* All words of a line, then NULL. */
-static const char *const *split(cmd_parms *cmd, const char *args)
-{
-    apr_array_header_t *words = apr_array_make(cmd->pool, 4, sizeof(char *));
-
-    while (*args) {
-        APR_ARRAY_PUSH(words, const char *) = ap_getword_conf(cmd->pool, &args);
-    }
-    APR_ARRAY_PUSH(words, const char *) = NULL;
-    return (const char *const *)words->elts;
-}
-
 /* The words that a directive chooses from; ends with a NULL name. */
 typedef struct choice_t {
     const char *name;
@@ -136,7 +121,7 @@ static const char *set_mode(cmd_parms *cmd, void *dir_conf, const char *word)
         return error;
     }
     if (!mode) {
-        return complain(cmd, word, "must be Off, On or Observe");
+        return guard_conf_complain(cmd, word, "must be Off, On or Observe");
     }
     conf->mode = (guard_mode_e)mode;
     conf->mode_origin = place_of(cmd) == GUARD_PLACE_HTACCESS
@@ -160,9 +145,30 @@ static const char *set_response(cmd_parms *cmd, void *dir_conf,
         return error;
     }
     if (!response) {
-        return complain(cmd, word, "must be 401, 403, 404, 429 or drop");
+        return guard_conf_complain(cmd, word,
+                                   "must be 401, 403, 404, 429 or drop");
     }
     conf->response = (guard_response_e)response;
+    return NULL;
+}
+
+static const char *set_status(cmd_parms *cmd, void *dir_conf, const char *word)
+{
+    static const choice_t pages[] = {{"Off", GUARD_PAGE_OFF},
+                                     {"On", GUARD_PAGE_ON},
+                                     {"Actions", GUARD_PAGE_ACTIONS},
+                                     {NULL, GUARD_PAGE_UNSET}};
+    guard_dir_conf_t *conf = dir_conf;
+    const char *error = enter(cmd, conf);
+    int page = choose(pages, word);
+
+    if (error) {
+        return error;
+    }
+    if (!page) {
+        return guard_conf_complain(cmd, word, "must be Off, On or Actions");
+    }
+    conf->status = (guard_page_e)page;
     return NULL;
 }
 
@@ -177,21 +183,24 @@ static const char *add_delegate(cmd_parms *cmd, void *dir_conf,
         return error;
     }
     if (!strcmp(name, "guard")) {
-        return complain(cmd, name,
-                        "name the providers that guard is to ask, such as "
-                        "file");
+        return guard_conf_complain(
+            cmd, name,
+            "name the providers that guard is to ask, such as "
+            "file");
     }
     provider =
         ap_lookup_provider(AUTHN_PROVIDER_GROUP, name, AUTHN_PROVIDER_VERSION);
     if (!provider) {
-        return complain(cmd, name,
-                        "no module that is loaded has this provider; load "
-                        "its module, or name another, such as file");
+        return guard_conf_complain(
+            cmd, name,
+            "no module that is loaded has this provider; load "
+            "its module, or name another, such as file");
     }
     if (!provider->check_password) {
-        return complain(cmd, name,
-                        "this provider cannot check passwords; name another, "
-                        "such as file");
+        return guard_conf_complain(
+            cmd, name,
+            "this provider cannot check passwords; name another, "
+            "such as file");
     }
     if (!conf->delegates) {
         conf->delegates = apr_array_make(cmd->pool, 2, sizeof(char *));
@@ -204,7 +213,7 @@ static const char *set_limit(cmd_parms *cmd, void *dir_conf, const char *args)
 {
     guard_dir_conf_t *conf = dir_conf;
     const char *error = enter(cmd, conf);
-    const char *const *word = split(cmd, args);
+    const char *const *word = guard_conf_split(cmd, args);
     const char *culprit;
     const char *remedy;
     guard_kind_e kind;
@@ -214,19 +223,21 @@ static const char *set_limit(cmd_parms *cmd, void *dir_conf, const char *args)
     }
     kind = word[0] ? guard_kind_parse(word[0]) : 0;
     if (kind < 1 || kind > GUARD_KIND_MAX) {
-        return complain(cmd, word[0] ? word[0] : "",
-                        "the key must be ip, net, user or login");
+        return guard_conf_complain(cmd, word[0] ? word[0] : "",
+                                   "the key must be ip, net, user or login");
     }
     remedy =
         guard_args_limit(&conf->limit[kind], word + 1, place_of(cmd), &culprit);
-    return remedy ? complain(cmd, culprit ? culprit : word[0], remedy) : NULL;
+    return remedy
+               ? guard_conf_complain(cmd, culprit ? culprit : word[0], remedy)
+               : NULL;
 }
 
 static const char *set_exempt(cmd_parms *cmd, void *dir_conf, const char *args)
 {
     guard_dir_conf_t *conf = dir_conf;
     const char *error = enter(cmd, conf);
-    const char *const *word = split(cmd, args);
+    const char *const *word = guard_conf_split(cmd, args);
     apr_array_header_t *line;
     guard_cidr_t cidr;
 
@@ -234,7 +245,7 @@ static const char *set_exempt(cmd_parms *cmd, void *dir_conf, const char *args)
         return error;
     }
     if (!word[0]) {
-        return complain(cmd, "", "list addresses, or none");
+        return guard_conf_complain(cmd, "", "list addresses, or none");
     }
     line = apr_array_make(cmd->pool, 4, sizeof(guard_cidr_t));
     if (!ap_cstr_casecmp(word[0], "none") && !word[1]) {
@@ -243,12 +254,14 @@ static const char *set_exempt(cmd_parms *cmd, void *dir_conf, const char *args)
     }
     for (; *word; word++) {
         if (!ap_cstr_casecmp(*word, "none")) {
-            return complain(cmd, *word, "none must be the only word");
+            return guard_conf_complain(cmd, *word,
+                                       "none must be the only word");
         }
         if (guard_cidr_parse(&cidr, *word) != APR_SUCCESS) {
-            return complain(cmd, *word,
-                            "must be an address, as 192.0.2.7 or 2001:db8::7, "
-                            "or a network, as 192.0.2.0/24");
+            return guard_conf_complain(
+                cmd, *word,
+                "must be an address, as 192.0.2.7 or 2001:db8::7, "
+                "or a network, as 192.0.2.0/24");
         }
         APR_ARRAY_PUSH(line, guard_cidr_t) = cidr;
     }
@@ -273,11 +286,12 @@ static const char *set_prefix(cmd_parms *cmd, void *dir_conf, const char *v4,
     }
     if (!guard_args_prefix(&v4_bits, v4, GUARD_PREFIX_V4_MIN,
                            GUARD_PREFIX_V4_MAX)) {
-        return complain(cmd, v4, "the bits of IPv4 must be 8 to 32");
+        return guard_conf_complain(cmd, v4, "the bits of IPv4 must be 8 to 32");
     }
     if (!guard_args_prefix(&v6_bits, v6, GUARD_PREFIX_V6_MIN,
                            GUARD_PREFIX_V6_MAX)) {
-        return complain(cmd, v6, "the bits of IPv6 must be 16 to 128");
+        return guard_conf_complain(cmd, v6,
+                                   "the bits of IPv6 must be 16 to 128");
     }
     conf->prefix_v4 = (uint8_t)(GUARD_ADDR_V4_BASE + v4_bits);
     conf->prefix_v6 = v6_bits;
@@ -294,108 +308,9 @@ static const char *set_scope(cmd_parms *cmd, void *dir_conf, const char *name)
         return error;
     }
     if (remedy) {
-        return complain(cmd, name, remedy);
+        return guard_conf_complain(cmd, name, remedy);
     }
     conf->scope_name = name;
-    return NULL;
-}
-
-static const char *read_store_option(cmd_parms *cmd, guard_server_conf_t *conf,
-                                     const char *word)
-{
-    const char *value = guard_args_option(word, "clients");
-
-    if (value) {
-        return conf->shm_clients
-                   ? "this option was given already"
-                   : guard_args_clients(&conf->shm_clients, value);
-    }
-    value = guard_args_option(word, "file");
-    if (!value) {
-        return "the options are file=PATH and clients=N";
-    }
-    if (conf->shm_path) {
-        return "this option was given already";
-    }
-    /* DefaultRuntimeDir is executed while files are read, so it is known. */
-    conf->shm_path = *value ? ap_runtime_dir_relative(cmd->pool, value) : NULL;
-    return conf->shm_path ? NULL : "PATH must be the path of a file";
-}
-
-/* One line is the whole store: what it does not give is the default. */
-static const char *set_store(cmd_parms *cmd, void *dir_conf, const char *args)
-{
-    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
-    const char *const *word = split(cmd, args);
-    guard_server_conf_t *conf =
-        ap_get_module_config(cmd->server->module_config, &auth_guard_module);
-    guard_server_conf_t line = {0};
-    const char *remedy;
-
-    (void)dir_conf;
-    if (error) {
-        return error;
-    }
-    if (!word[0] || ap_cstr_casecmp(word[0], "shm")) {
-        return complain(cmd, word[0] ? word[0] : "", "the store must be shm");
-    }
-    while (*++word) {
-        remedy = read_store_option(cmd, &line, *word);
-        if (remedy) {
-            return complain(cmd, *word, remedy);
-        }
-    }
-    conf->shm_path = line.shm_path;
-    conf->shm_clients = line.shm_clients;
-    conf->is_store_given = 1;
-    return NULL;
-}
-
-/* Read the words of AuthGuardChecks. *culprit is the word complained of. */
-static const char *read_checks(guard_server_conf_t *line,
-                               const char *const *word, const char **culprit)
-{
-    const char *wait;
-    const char *remedy = NULL;
-
-    *culprit = word[0] ? word[0] : "";
-    line->checks = GUARD_CHECKS_UNLIMITED;
-    if (ap_cstr_casecmp(*culprit, "unlimited")) {
-        line->checks = GUARD_CHECKS_LIMITED;
-        remedy = guard_args_checks(&line->checks_count, *culprit);
-    }
-    if (remedy || !word[1]) {
-        return remedy;
-    }
-    *culprit = word[1];
-    wait = guard_args_option(word[1], "wait");
-    if (wait && !word[2]) {
-        return guard_args_wait(&line->wait_usec, wait);
-    }
-    *culprit = wait ? word[2] : word[1];
-    return "the only option is wait=T, once";
-}
-
-static const char *set_checks(cmd_parms *cmd, void *dir_conf, const char *args)
-{
-    const char *error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
-    guard_server_conf_t *conf =
-        ap_get_module_config(cmd->server->module_config, &auth_guard_module);
-    guard_server_conf_t line = {0};
-    const char *culprit;
-    const char *remedy;
-
-    (void)dir_conf;
-    if (error) {
-        return error;
-    }
-    remedy = read_checks(&line, split(cmd, args), &culprit);
-    if (remedy) {
-        return complain(cmd, culprit, remedy);
-    }
-    conf->checks = line.checks;
-    conf->checks_count = line.checks_count;
-    conf->wait_usec = line.wait_usec;
     return NULL;
 }
 
@@ -415,9 +330,11 @@ const command_rec guard_conf_commands[] = {
                   "a name; what has the same name shares one count"),
     AP_INIT_TAKE1("AuthGuardResponse", set_response, NULL, ANYWHERE,
                   "401, 403, 404, 429 or drop"),
-    AP_INIT_RAW_ARGS("AuthGuardChecks", set_checks, NULL, RSRC_CONF,
+    AP_INIT_TAKE1("AuthGuardStatus", set_status, NULL, RSRC_CONF | ACCESS_CONF,
+                  "Off, On or Actions"),
+    AP_INIT_RAW_ARGS("AuthGuardChecks", guard_conf_set_checks, NULL, RSRC_CONF,
                      "N or unlimited, [wait=T]"),
-    AP_INIT_RAW_ARGS("AuthGuardStore", set_store, NULL, RSRC_CONF,
+    AP_INIT_RAW_ARGS("AuthGuardStore", guard_conf_set_store, NULL, RSRC_CONF,
                      "shm [file=PATH] [clients=N]"),
     AP_INIT_RAW_ARGS("AuthBasicProvider", guard_conf_face_basic, NULL,
                      OR_AUTHCFG,

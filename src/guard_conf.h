@@ -3,8 +3,9 @@
  * guard_conf.h: what the directives said, merged, with defaults resolved.
  *
  * guard_conf.c owns the command table and the merge, guard_conf_resolve.c
- * the defaults, guard_conf_finish.c the checks at start. Everyone else asks
- * through the functions below and never reads a default.
+ * the defaults, guard_conf_server.c the store and the checks of guesses,
+ * guard_conf_finish.c the checks at start. Everyone else asks through the
+ * functions below and never reads a default.
  */
 #ifndef GUARD_CONF_H
 #define GUARD_CONF_H
@@ -56,6 +57,14 @@ typedef enum {
     GUARD_FAKE_ON
 } guard_fake_e;
 
+/** Whether the status page answers, and whether it may unlock. */
+typedef enum {
+    GUARD_PAGE_UNSET = 0,
+    GUARD_PAGE_OFF,
+    GUARD_PAGE_ON,
+    GUARD_PAGE_ACTIONS
+} guard_page_e;
+
 /** Per directory. Zero is unset throughout, so that a merge is a line a
  *  field. */
 typedef struct guard_dir_conf_t {
@@ -73,6 +82,7 @@ typedef struct guard_dir_conf_t {
     uint8_t prefix_v6;
     const char *scope_name; /* NULL: unset */
     guard_response_e response;
+    guard_page_e status;
     const char *htaccess_directive; /* one of ours that a .htaccess used */
 } guard_dir_conf_t;
 
@@ -120,6 +130,9 @@ int guard_conf_is_exempt(const guard_dir_conf_t *conf,
 
 /** @return AuthGuardResponse, resolved. */
 guard_response_e guard_conf_response(const guard_dir_conf_t *conf);
+
+/** @return AuthGuardStatus, resolved. */
+guard_page_e guard_conf_status(const guard_dir_conf_t *conf);
 
 /**
  * Check what only the whole configuration can tell, and complete it: names of

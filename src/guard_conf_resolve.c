@@ -102,3 +102,8 @@ guard_response_e guard_conf_response(const guard_dir_conf_t *conf)
 {
     return conf->response ? conf->response : GUARD_RESPONSE_401;
 }
+
+guard_page_e guard_conf_status(const guard_dir_conf_t *conf)
+{
+    return conf->status ? conf->status : GUARD_PAGE_OFF;
+}

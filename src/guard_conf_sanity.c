@@ -1,8 +1,9 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * guard_conf_sanity.c owns what the whole configuration shows to be a mistake:
- * a form guarded in vain, passwords in clear, a limit that hardly limits. It
- * refuses to know requests, and what .htaccess files say.
+ * a form guarded in vain, passwords in clear, addresses that anybody may write,
+ * a limit that hardly limits. It refuses to know requests, and what .htaccess
+ * files say.
  *
  * Invariant: it speaks only of what is surely wrong, each thing once, with the
  * remedy; and it changes nothing.
@@ -244,6 +245,23 @@ static void tell_clear(apr_pool_t *temp, server_rec *main)
     }
 }
 
+/* ---- addresses that anybody may write ---- */
+
+/* mod_remoteip takes any client for a trusted proxy where none is named: then
+ * who guesses has as many addresses as he likes, and no limit holds. */
+static void tell_believing(apr_pool_t *temp, server_rec *main)
+{
+    if (ap_find_linked_module("mod_remoteip.c") &&
+        has_line(temp, ap_conftree, "RemoteIPHeader", NULL) &&
+        !has_line(temp, ap_conftree, "RemoteIPInternalProxy", NULL) &&
+        !has_line(temp, ap_conftree, "RemoteIPTrustedProxy", NULL)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main,
+                     "AG0113: configuration: RemoteIPHeader stands without a "
+                     "proxy to trust, so that everybody may choose his "
+                     "address: name the proxies by RemoteIPInternalProxy");
+    }
+}
+
 /* ---- limits that hardly limit ---- */
 
 /* Wrong guesses an hour that a patient client may make: just below the limit,
@@ -343,5 +361,6 @@ void guard_conf_sanity(apr_pool_t *temp, server_rec *main)
     tell_uncounted(main);
     tell_bare_form(temp, main);
     tell_clear(temp, main);
+    tell_believing(temp, main);
     tell_loose(temp, main);
 }

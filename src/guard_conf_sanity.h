@@ -14,7 +14,8 @@
 /**
  * Look the whole configuration over, in post_config: AG0107 for a form that is
  * guarded in vain, AG0109 for schemes that are not counted, AG0110 for
- * passwords in clear, AG0111 for a limit that hardly limits. Changes nothing.
+ * passwords in clear, AG0111 for a limit that hardly limits, AG0113 for
+ * addresses that anybody may write. Changes nothing.
  */
 void guard_conf_sanity(apr_pool_t *temp, server_rec *main);
 

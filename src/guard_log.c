@@ -101,6 +101,40 @@ void guard_log_refused(request_rec *r, const guard_log_subject_t *subject,
                  atomic_exchange(&suppressed, 0));
 }
 
+void guard_log_unlocked(request_rec *r, const char *client, const char *user,
+                        const char *scope, unsigned count)
+{
+    char value[4][GUARD_LOG_VALUE_MAX + 1];
+
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, r->server,
+                 "AG0103: unlocked: client=%s user=%s scope=%s count=%u by=%s",
+                 encode(value[0], client), encode(value[1], user),
+                 encode(value[2], scope), count, encode(value[3], r->user));
+}
+
+void guard_log_not_unlocked(request_rec *r, const char *reason)
+{
+    char address[GUARD_LOG_VALUE_MAX + 1], by[GUARD_LOG_VALUE_MAX + 1];
+
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, r->server,
+                 "AG0112: status: an action was refused: client=%s reason=%s "
+                 "by=%s",
+                 encode(address, r->useragent_ip), reason, encode(by, r->user));
+}
+
+void guard_log_status_off(request_rec *r)
+{
+    char path[GUARD_LOG_VALUE_MAX + 1];
+
+    if (guard_server_once(GUARD_ONCE_STATUS)) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, r->server,
+                     "AG0108: configuration: %s has the handler "
+                     "auth-guard-status, and AuthGuardStatus is Off there; "
+                     "it is answered with 404. Set AuthGuardStatus On",
+                     encode(path, r->uri));
+    }
+}
+
 /* Names that proxies put the visitor's address under. */
 static const char *forwarding_header(const request_rec *r)
 {

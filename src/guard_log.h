@@ -33,6 +33,17 @@ void guard_log_lockout(request_rec *r, const guard_log_subject_t *subject,
 void guard_log_refused(request_rec *r, const guard_log_subject_t *subject,
                        const char *reason);
 
+/** AG0103 at notice: somebody ended lockouts from the status page. NULL or ""
+ *  for what was not asked by. */
+void guard_log_unlocked(request_rec *r, const char *client, const char *user,
+                        const char *scope, unsigned count);
+
+/** AG0112 at warn: the status page refused to act, for that reason. */
+void guard_log_not_unlocked(request_rec *r, const char *reason);
+
+/** AG0108 at error, once: a status page is asked for where it is off. */
+void guard_log_status_off(request_rec *r);
+
 /** AG0105 at warn, once: a failure came through a proxy that mod_remoteip
  *  does not know. */
 void guard_log_proxy(request_rec *r);

@@ -16,6 +16,7 @@ typedef enum {
     GUARD_ONCE_PROXY,      /* AG0105 */
     GUARD_ONCE_STORE_DOWN, /* AG0207, till it is well again */
     GUARD_ONCE_CHECKS,     /* AG0212 */
+    GUARD_ONCE_STATUS,     /* AG0108, of a status page that is off */
     GUARD_ONCE_MAX
 } guard_once_e;
 

@@ -155,6 +155,15 @@ my @bad_scopes = (
           . "...': $scope_length"],
 );
 
+my @bad_pages = (
+    ['AuthGuardStatus', 'AuthGuardStatus takes one argument, Off, On or '
+          . 'Actions'],
+    ['AuthGuardStatus On Actions', 'AuthGuardStatus takes one argument, Off, '
+          . 'On or Actions'],
+    ['AuthGuardStatus yes', "AuthGuardStatus: 'yes': must be Off, On or "
+          . 'Actions'],
+);
+
 my $two_words = 'AuthGuardPrefix takes two arguments, bits of an IPv4 and of '
   . 'an IPv6 address that make a key';
 my @bad_prefixes = (
@@ -216,7 +225,8 @@ my @bad_places = (
     (map { my $line = $_; my ($name) = split ' ', $line;
         [$line, 'limit', "$name $in_limit"] } 'AuthGuard On',
         'AuthGuardProvider file', 'AuthGuardLimit ip none',
-        'AuthGuardExempt none', 'AuthGuardScope a', 'AuthGuardResponse 403'),
+        'AuthGuardExempt none', 'AuthGuardScope a', 'AuthGuardResponse 403',
+        'AuthGuardStatus On'),
     ['AuthGuardProvider file', 'server', 'AuthGuardProvider not allowed here'],
     ['AuthGuardProvider file', 'vhost',
         'AuthGuardProvider not allowed in <VirtualHost> context'],
@@ -247,6 +257,8 @@ my @htaccess = (
         'AuthGuardScope not allowed in <If> context'],
     ["<Files index.html>\nAuthGuardScope a\n</Files>",
         'AuthGuardScope not allowed in <Files> context'],
+    (map { ["AuthGuardStatus $_", 'AuthGuardStatus not allowed here'] }
+          qw(Off On Actions)),
     ['AuthGuardPrefix 24 64', 'AuthGuardPrefix not allowed here'],
     ['AuthGuardChecks 4', 'AuthGuardChecks not allowed here'],
     ['AuthGuardStore shm', 'AuthGuardStore not allowed here'],
@@ -277,6 +289,7 @@ my @good_in_directory = (
 my @good_on_server = (
     'AuthGuardLimit ip 5/10min lockout=30d',
     'AuthGuardScope a', 'AuthGuardScope aZ09._-', 'AuthGuardScope ' . 'x' x 64,
+    'AuthGuardStatus off', 'AuthGuardStatus ON', 'AuthGuardStatus Actions',
 );
 my @good_prefixes = ('AuthGuardPrefix 8 16', 'AuthGuardPrefix 32 128');
 my @good_stores = (
@@ -343,10 +356,12 @@ sub check {
 }
 
 check($_->[0], 'server', $_->[1])
-  for @bad_words, @bad_scopes, @bad_prefixes, @bad_stores, @bad_checks;
-check($_->[0], 'vhost', $_->[1]) for @bad_words, @bad_scopes, @bad_prefixes;
+  for @bad_words, @bad_scopes, @bad_pages, @bad_prefixes, @bad_stores,
+  @bad_checks;
+check($_->[0], 'vhost', $_->[1])
+  for @bad_words, @bad_scopes, @bad_pages, @bad_prefixes;
 check($_->[0], 'directory', $_->[1])
-  for @bad_words, @bad_scopes, @bad_providers;
+  for @bad_words, @bad_scopes, @bad_pages, @bad_providers;
 check(@$_) for @bad_places;
 
 for my $context (qw(directory location files if)) {

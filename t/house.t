@@ -68,6 +68,8 @@ my %not = (
     guard_reply => qr/\Aguard_(?:attempt|reserve|provider|store)/,
     guard_chain => qr/\Aguard_(?:attempt|reserve|provider|store)/,
     guard_scope => qr/\Aguard_(?:attempt|reserve|provider|reply|store)/,
+    guard_status =>
+      qr/\Aguard_(?:attempt|chain|reserve|provider|reply|store_(?!names))/,
     guard_conf  => qr/\Aguard_(?:attempt|reserve|provider|reply|server)/,
     guard_log   => qr/\Aguard_(?:attempt|reserve|provider|reply)/,
 );
@@ -77,6 +79,18 @@ for my $part (sort keys %not) {
         is(join(' ', grep { /$not{$part}/ } includes($path)), '',
             "$path knows nothing above it");
     }
+}
+
+# The status page is shown by what stands above all, and by nothing else.
+for my $path (grep { !m{/guard_status} } glob "$top/src/*.[ch]") {
+    is(join(' ', grep { /\Aguard_status/ } includes($path)), '',
+        "$path knows no status page");
+}
+
+# What chooses its rows, and its tokens, know no request.
+for my $path (glob "$top/src/guard_status_{list,token}.[ch]") {
+    is(join(' ', grep { /$httpd/ } includes($path)), '',
+        "$path knows no httpd");
 }
 
 my $module = AuthGuard::Modules::guard_path();

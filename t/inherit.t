@@ -65,6 +65,13 @@ AuthGuardExempt 127.0.9.1
     AuthGuardProvider others
     AuthGuardProvider file
 </Directory>
+AuthGuardStatus On
+<Location /page>
+    SetHandler auth-guard-status
+</Location>
+<Location /page/off>
+    AuthGuardStatus Off
+</Location>
 <VirtualHost *:@PORT@>
     ServerName plain.example
     DocumentRoot @DOCS@
@@ -104,8 +111,12 @@ AuthGuardExempt 127.0.9.1
     AuthGuardLimit ip 1/1h
     AuthGuardResponse 429
     AuthGuardPrefix 24 64
+    AuthGuardStatus Off
     <Location /back>
         AuthGuardResponse 401
+    </Location>
+    <Location /page/back>
+        AuthGuardStatus Actions
     </Location>
 </VirtualHost>
 <VirtualHost *:@PORT@>
@@ -136,6 +147,8 @@ $t->dir('named/ht', "AuthGuardResponse 404\n");
 $t->dir('named/users', "AuthUserFile @{[$t->root]}/users\n");
 $t->expect_log(qr/AG0106/);
 $t->expect_log(qr/AH01807/);
+$t->expect_log(qr/AG0108: configuration: .* AuthGuardStatus is Off/);
+$t->expect_log(qr/AG0112: /);
 $t->expect_lockout;
 $t->start;
 my $port = $t->port;
@@ -285,6 +298,20 @@ $t->get('/htform/', method => 'POST', from => '127.0.7.1',
     headers => [Host => 'single.example',
         'Content-Type' => 'application/x-www-form-urlencoded'],
     body => 'httpd_username=alice&httpd_password=wrong');
+
+# The status page, which is not there where it is off. Under Actions it has
+# buttons, and so takes a form.
+for my $row (['plain.example', '/page', 405, 'On of the server'],
+    ['plain.example', '/page/off', 404, 'Off in a location'],
+    ['tight.example', '/page', 404, 'Off in the host'],
+    ['tight.example', '/page/back', 403, 'Actions can be set again'])
+{
+    my ($host, $path, $status, $name) = @$row;
+
+    is($t->get($path, method => 'POST', user => 'alice', pass => 'right',
+            from => '127.0.11.1', headers => [Host => $host])->status,
+        $status, "AuthGuardStatus: $name");
+}
 my %origin = map { /client=127\.0\.(\d)\.\d .* origin=(\w+)/ ? ($1, $2) : () }
   $t->wait_log(qr/AG0101/, 7);
 is_deeply(\%origin, { (map { $_ => 'server' } 1, 2, 3, 6),

@@ -12,12 +12,12 @@ sub said {
     my ($conf, @arg) = @_;
     my $t = AuthGuard::Httpd->new(listen => '127.0.0.1:', @arg, conf => $conf);
 
-    $t->expect_log(qr/AG01(?:10|11)/, optional => 1);
+    $t->expect_log(qr/AG011[013]/, optional => 1);
     $t->start;
-    my @ids = map { /\b(AG01(?:10|11)): configuration: / ? $1 : () }
+    my @ids = map { /\b(AG011[013]): configuration: / ? $1 : () }
       $t->log_lines;
     $t->graceful;
-    my @again = $t->log_lines(qr/AG01(?:10|11): /);
+    my @again = $t->log_lines(qr/AG011[013]: /);
     is(scalar @again, 2 * @ids, 'and at each start') if @ids;
     $t->done;
     return join ' ', @ids;
@@ -40,13 +40,22 @@ is(said_of_all($provider), 'AG0110', 'for the provider as well');
 is(said_of_all(guarded('a')), '', 'not where nothing is guarded');
 is(said_of_all(guarded('a', 'AuthBasicProvider guard',
             'AuthGuard Off')), '', 'nor where the guard is off');
-is(said_of_all("RemoteIPHeader X-Forwarded-For\n$guarded",
+is(said_of_all("RemoteIPHeader X-Forwarded-For\n"
+          . "RemoteIPInternalProxy 127.0.0.9\n$guarded",
         modules => ['remoteip']), '', 'nor behind a proxy');
 is(said_of_all("Redirect /x https://localhost/\n$guarded"), '', 'nor where visitors are sent elsewhere');
 is(said_of_all("<VirtualHost *:*>\nServerName a\n$guarded"
           . "</VirtualHost>\n"), 'AG0110', 'a host without TLS');
 is(said_of_all("<VirtualHost *:*>\nServerName a\n"
           . "Redirect /x https://a/\n$guarded</VirtualHost>\n"), '', 'a host that redirects');
+
+# Addresses that anybody may write.
+is(said("RemoteIPHeader X-Forwarded-For\n$guarded", modules => ['remoteip']),
+    'AG0113', 'a header, and no proxy');
+is(said("RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.9\n"
+          . $guarded, modules => ['remoteip']), '', 'and one');
+is(said("RemoteIPHeader X-Forwarded-For\nRemoteIPTrustedProxy 127.0.0.9\n"
+          . $guarded, modules => ['remoteip']), '', 'of either kind');
 
 # Limits that hardly limit.
 for my $case (

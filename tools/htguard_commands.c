@@ -168,7 +168,12 @@ static htguard_exit_e unlock(const htguard_run_t *run, apr_status_t *rv)
         htguard_show_unlocked(&what, is_json(run));
     }
     if (is_missed) {
-        fprintf(stderr, "htguard: no such client; see htguard list\n");
+        fprintf(stderr,
+                ask->given & HTGUARD_OPTION_USER
+                    ? "htguard: nothing is counted under that user name; a "
+                      "lockout of an address goes by ADDRESS, see htguard "
+                      "list\n"
+                    : "htguard: no such client; see htguard list\n");
     }
     return is_missed ? HTGUARD_NO_CLIENT : HTGUARD_DONE;
 }

@@ -7,6 +7,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use AuthGuard::Test;
+use AuthGuard::Tool;
 use AuthGuard::Modules;
 use Digest::SHA qw(sha512);
 use File::Basename qw(dirname);
@@ -138,26 +139,13 @@ while ((@waits = grep { $_ ne 'records' && !$server{$_}->log_lines(
 }
 visit('records', from => "127.0.1.$_") for 1 .. 20;
 
-# Until no answer is missing: httpd replaces its dead children.
-sub settle {
-    my ($t) = @_;
-    my $patience = time + PATIENCE_SECONDS;
-
-    while (time < $patience) {
-        my @answers = $t->many(4, ({ path => '/' }) x 20);
-        return unless grep { $_->status != 200 } @answers;
-        sleep 0.05;
-    }
-    return;
-}
-
 for my $name (@names) {
     my $t = $server{$name};
     my @from = (from => '127.0.2.1');
 
     is($strange{$name} // '', '', "$name: only answers that are documented");
     cmp_ok($slowest{$name} // 0, '<', ANSWER_SECONDS, "$name: in time");
-    settle($t);
+    AuthGuard::Tool::settle($t);
     is($t->pid, $pid{$name}, "$name: the parent lives");
     is(-s file_of($t), $size{$name}, "$name: the file has its length");
     is($t->guess('/a/', 'alice', 'right', @from), 200,

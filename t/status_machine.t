@@ -316,12 +316,7 @@ is(json('')->{store}{up}, JSON::PP::true, 'and it is up again');
 $t->done;
 
 # No store at all.
-my $none = AuthGuard::Httpd->new(guard => 0,
-    conf => 'LoadModule auth_guard_module ' . AuthGuard::Modules::guard_path()
-      . "\nDefaultRuntimeDir \@ROOT\@/nowhere\n$page");
-$none->file('nowhere/authguard.shm/a directory', '');
-$none->expect_log(qr/AG0206: /);
-$none->start;
+my $none = AuthGuard::Tool::without_store($page);
 $text = $none->get(STATUS . '?json')->body;
 holds_to_schema('no store', $text, 'status');
 is(decode_json($text)->{store}{type}, 'none', 'no store at all');

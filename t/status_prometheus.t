@@ -8,6 +8,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use AuthGuard::Test;
+use AuthGuard::Tool;
 use AuthGuard::Modules;
 use File::Basename qw(dirname);
 use JSON::PP qw(decode_json);
@@ -236,12 +237,7 @@ SKIP: {
 $t->done;
 
 # With no store, no counter falls to 0.
-my $none = AuthGuard::Httpd->new(guard => 0,
-    conf => 'LoadModule auth_guard_module ' . AuthGuard::Modules::guard_path()
-      . "\nDefaultRuntimeDir \@ROOT\@/nowhere\n$page");
-$none->file('nowhere/authguard.shm/a directory', '');
-$none->expect_log(qr/AG0206: /);
-$none->start;
+my $none = AuthGuard::Tool::without_store($page);
 ($value) = scrape($none);
 is_deeply($value, { authguard_store_up => 0,
         "authguard_build_info{version=\"$version\"}" => 1 },

@@ -7,6 +7,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use AuthGuard::Test;
+use AuthGuard::Tool;
 use Time::HiRes qw(sleep time);
 
 # httpd looks at the file at least every ten seconds, sooner where children
@@ -56,26 +57,13 @@ while ((@short = grep { -s file_of($server{$_}) < $size{$_} } @names)
     sleep 0.1;
 }
 
-# Until no answer is missing: httpd replaces its dead children.
-sub settle {
-    my ($t) = @_;
-    my $patience = time + PATIENCE_SECONDS;
-
-    $t->wait_log(qr/AG0210: /);
-    while (time < $patience) {
-        my @answers = $t->many(4, ({ path => '/' }) x 20);
-        return unless grep { $_->status != 200 } @answers;
-        sleep 0.05;
-    }
-    return;
-}
-
 for my $name (@names) {
     my $t = $server{$name};
     my @from = (from => '127.0.2.1');
 
     is(-s file_of($t), $size{$name}, "to $name: grown back");
-    settle($t);
+    $t->wait_log(qr/AG0210: /);
+    AuthGuard::Tool::settle($t);
     is($t->guess('/a/', 'alice', 'right', @from), 200,
         "to $name: a client is let in");
     is($t->guess_wrong('/a/', 'alice', 4, @from), '401.1=3 401.501=1',

@@ -16,6 +16,32 @@ use AuthGuard::Modules ();
 
 use constant PATIENCE_SECONDS => 30;
 
+# Ask until no answer is missing: httpd replaces its dead children.
+sub settle {
+    my ($t) = @_;
+    my $patience = time + PATIENCE_SECONDS;
+
+    while (time < $patience) {
+        my @answers = $t->many(4, ({ path => '/' }) x 20);
+        return unless grep { $_->status != 200 } @answers;
+        sleep 0.05;
+    }
+    return;
+}
+
+# A server that runs, and could not have its store.
+sub without_store {
+    my ($conf) = @_;
+    my $t = AuthGuard::Httpd->new(guard => 0,
+        conf => 'LoadModule auth_guard_module '
+          . AuthGuard::Modules::guard_path()
+          . "\nDefaultRuntimeDir \@ROOT\@/nowhere\n$conf");
+
+    $t->file('nowhere/authguard.shm/a directory', '');
+    $t->expect_log(qr/AG0206: /);
+    return $t->start;
+}
+
 # Newer than all it is made of.
 sub is_fresh {
     my ($target, @sources) = @_;

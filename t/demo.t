@@ -85,6 +85,8 @@ is("@answers", '401.1 401.1 401.1 401.1 401.1 401.501 401.501 200 200',
     'each step came out as it should');
 like($story, qr/^  error log: AG0101: lockout: client=127\.0\.0\.1 /m,
     'the error log is shown');
+like($story, qr{^  status page: /status shows 127\.0\.0\.1 }m,
+    'the status page is there');
 like($story, qr/^  \$ htguard unlock 127\.0\.0\.1$/m, 'unlocking is shown');
 unlike($story, qr/\e/, 'no colours but on a terminal');
 nothing_left('told to the end');

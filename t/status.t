@@ -390,7 +390,8 @@ $t->expect_log(qr/AG0208: /, optional => 1);
     close $in;
     waitpid $pid, 0;
 }
-is(scalar clients(page('?client=127.0.1.9')), 1, 'then all is well again');
+# The client may have been unlocked before the walk came to the closed lock.
+unlike(page('')->body, qr/role="alert"/, 'then all is well again');
 
 # The key of the tokens stays over a graceful restart and goes with a stop.
 is(token(page('')), $token, 'the token of this hour');

@@ -42,7 +42,8 @@ int guard_reserve_identify(guard_attempt_t *a, request_rec *r,
     a->subject.realm = realm ? realm : "";
     a->guess_realm =
         apr_pstrcat(r->pool, a->subject.realm, "\n", a->scope.dir, NULL);
-    a->subject.origin = origin;
+    /* Its author chooses who fails there, and how soon that locks out. */
+    a->subject.origin = a->scope.is_tenants ? GUARD_ORIGIN_HTACCESS : origin;
     a->subject.observed = guard_reserve_observes(a);
     return a->store &&
            guard_addr_from_bytes(&a->addr, from->ipaddr_ptr,

@@ -110,7 +110,7 @@ static apr_status_t lay_out(guard_shm_file_t *file, uint32_t clients,
         rv = map(file);
     }
     if (rv == APR_SUCCESS) {
-        rv = guard_shm_table_init_locks(&file->table);
+        guard_shm_table_init_locks(&file->table);
     }
     return rv;
 }
@@ -355,13 +355,9 @@ static apr_status_t mend_alone(guard_shm_file_t *file,
 {
     char sentence[120];
     unsigned dropped;
-    apr_status_t rv;
 
     guard_shm_table_restore(&file->table);
-    rv = guard_shm_table_init_locks(&file->table);
-    if (rv != APR_SUCCESS) {
-        return fail(options, rv, "can't make the locks");
-    }
+    guard_shm_table_init_locks(&file->table);
     guard_shm_clock_resume(&file->table);
     dropped = guard_shm_mend_drop_damaged(&file->table);
     if (dropped) {
@@ -424,12 +420,10 @@ apr_status_t guard_shm_file_grow_back(guard_shm_file_t *file,
         return APR_SUCCESS;
     }
     rv = posix_fallocate(file->fd, 0, (off_t)file->shape.size_bytes);
-    if (rv == APR_SUCCESS) {
-        rv = guard_shm_table_init_lost_locks(&file->table);
-    }
     if (rv != APR_SUCCESS) {
         return fail(options, rv, "can't grow the table back");
     }
+    guard_shm_table_init_lost_locks(&file->table);
     if (!file->table.head->shape.magic[0]) {
         guard_shm_clock_start(&file->table, guard_shm_world.clock_usec());
     }

@@ -8,14 +8,13 @@
  * stripe's lock, with a copy of what was there before in the stripe. The
  * order is copy, mark, change, unmark; a process killed on the way leaves
  * either no mark, and then the record is whole, or a mark, and then the copy
- * is. Whoever gets the lock next (a robust mutex says EOWNERDEAD), or opens
- * the file next, puts the copy back.
+ * is. Whoever gets the lock next (it says EOWNERDEAD), or opens the file next,
+ * puts the copy back.
  */
 #include "guard_store_shm_table.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #ifdef GUARD_STEPS
 void (*guard_shm_step)(int step);
@@ -28,13 +27,6 @@ static void step(int number)
 }
 #else
 static inline void step(int number) { (void)number; }
-#endif
-
-/* glibc has it since 2.30; ThreadSanitizer takes it for no lock. */
-#if defined(__GLIBC__) && !defined(__SANITIZE_THREAD__)
-#if __GLIBC_PREREQ(2, 30)
-#define HAS_CLOCKLOCK
-#endif
 #endif
 
 #define HEAD_BYTES 4096u
@@ -100,48 +92,26 @@ uint32_t guard_shm_table_tag_of(uint64_t id)
     return tag ? tag : 1;
 }
 
-/* A lock is used only while it bears this: what somebody wrote over it can be
- * anything, and the C library may abort, or wait for ever, on what it takes
- * for a lock of another kind. */
+/* A lock is used only while it bears this: what somebody wrote over it looks
+ * like a lock that somebody holds. */
 static int is_sealed(const guard_shm_stripe_t *stripe)
 {
     return atomic_load_explicit(&stripe->seal, memory_order_acquire) ==
            LOCK_SEAL;
 }
 
-static int make_lock(guard_shm_stripe_t *stripe,
-                     const pthread_mutexattr_t *shared)
+static void init_locks(guard_shm_table_t *table, int only_lost)
 {
-    int rv;
+    for (int i = 0; i < GUARD_SHM_STRIPES; i++) {
+        guard_shm_stripe_t *stripe = &table->stripe[i];
 
-    atomic_store(&stripe->seal, 0);
-    atomic_store(&stripe->marked, 0);
-    memset(&stripe->mutex, 0, sizeof(stripe->mutex));
-    rv = pthread_mutex_init(&stripe->mutex, shared);
-    if (!rv) {
-        atomic_store(&stripe->seal, LOCK_SEAL);
-    }
-    return rv;
-}
-
-static apr_status_t init_locks(guard_shm_table_t *table, int only_lost)
-{
-    pthread_mutexattr_t shared;
-    int rv = pthread_mutexattr_init(&shared);
-
-    if (!rv) {
-        rv = pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
-    }
-    if (!rv) {
-        rv = pthread_mutexattr_setrobust(&shared, PTHREAD_MUTEX_ROBUST);
-    }
-    for (int i = 0; !rv && i < GUARD_SHM_STRIPES; i++) {
-        if (!only_lost || !is_sealed(&table->stripe[i])) {
-            rv = make_lock(&table->stripe[i], &shared);
+        if (!only_lost || !is_sealed(stripe)) {
+            atomic_store(&stripe->seal, 0);
+            atomic_store(&stripe->marked, 0);
+            atomic_store(&stripe->lock.holder, 0);
+            atomic_store(&stripe->seal, LOCK_SEAL);
         }
     }
-    pthread_mutexattr_destroy(&shared);
-    return rv;
 }
 
 int guard_shm_table_has_lost_locks(const guard_shm_stripe_t *stripes)
@@ -154,14 +124,14 @@ int guard_shm_table_has_lost_locks(const guard_shm_stripe_t *stripes)
     return 0;
 }
 
-apr_status_t guard_shm_table_init_locks(guard_shm_table_t *table)
+void guard_shm_table_init_locks(guard_shm_table_t *table)
 {
-    return init_locks(table, 0);
+    init_locks(table, 0);
 }
 
-apr_status_t guard_shm_table_init_lost_locks(guard_shm_table_t *table)
+void guard_shm_table_init_lost_locks(guard_shm_table_t *table)
 {
-    return init_locks(table, 1);
+    init_locks(table, 1);
 }
 
 static guard_record_t *record_at(const guard_shm_table_t *table, uint64_t index)
@@ -203,51 +173,25 @@ void guard_shm_table_restore(guard_shm_table_t *table)
     }
 }
 
-/* Wait for a lock by a clock that nobody sets, where the C library can. */
-static int lock_in_time(pthread_mutex_t *mutex)
-{
-#ifdef HAS_CLOCKLOCK
-    const clockid_t clock = CLOCK_MONOTONIC;
-#else
-    const clockid_t clock = CLOCK_REALTIME;
-#endif
-    struct timespec end;
-
-    clock_gettime(clock, &end);
-    end.tv_nsec += GUARD_SHM_LOCK_USEC * 1000L;
-    if (end.tv_nsec >= 1000000000L) {
-        end.tv_sec++;
-        end.tv_nsec -= 1000000000L;
-    }
-#ifdef HAS_CLOCKLOCK
-    return pthread_mutex_clocklock(mutex, clock, &end);
-#else
-    return pthread_mutex_timedlock(mutex, &end);
-#endif
-}
-
 apr_status_t guard_shm_table_lock(guard_shm_table_t *table, uint32_t number)
 {
     guard_shm_stripe_t *stripe = &table->stripe[number];
-    int rv;
+    apr_status_t rv;
 
     if (!is_sealed(stripe)) {
         return ENOTRECOVERABLE;
     }
-    rv = pthread_mutex_trylock(&stripe->mutex);
-    if (rv == EBUSY) {
-        rv = lock_in_time(&stripe->mutex);
-    }
+    rv = guard_shm_lock_take(&stripe->lock, GUARD_SHM_LOCK_USEC);
     if (rv == EOWNERDEAD) {
         restore_locked(table, stripe);
-        rv = pthread_mutex_consistent(&stripe->mutex);
+        rv = APR_SUCCESS;
     }
-    return rv == ETIMEDOUT ? APR_TIMEUP : rv;
+    return rv;
 }
 
 void guard_shm_table_unlock(guard_shm_table_t *table, uint32_t number)
 {
-    pthread_mutex_unlock(&table->stripe[number].mutex);
+    guard_shm_lock_give(&table->stripe[number].lock);
 }
 
 guard_shm_place_t guard_shm_table_find_locked(const guard_shm_table_t *table,

@@ -22,12 +22,12 @@
 #define GUARD_STORE_SHM_TABLE_H
 
 #include "guard_store.h"
+#include "guard_store_shm_lock.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #define GUARD_SHM_MAGIC "AUTHGRD"
-#define GUARD_SHM_VERSION 2
+#define GUARD_SHM_VERSION 3
 #define GUARD_SHM_STRIPES 256
 #define GUARD_SHM_SCOPES 2048
 #define GUARD_SHM_BUCKET_CLIENTS 30
@@ -60,7 +60,7 @@ typedef struct guard_shm_head_t {
 
 /** A lock, and the image of the one record that its holder is changing. */
 typedef struct guard_shm_stripe_t {
-    pthread_mutex_t mutex;
+    guard_shm_lock_t lock;
     _Atomic uint32_t marked; /* [lock] 1: image is to be restored */
     uint32_t image_tag;      /* [lock] */
     uint64_t image_index;    /* [lock] of the record, over all buckets */
@@ -116,11 +116,11 @@ void guard_shm_table_attach(guard_shm_table_t *table, void *mapping,
                             uint32_t bucket_count);
 
 /** (Re)make all locks. Only while nobody else uses the table. */
-apr_status_t guard_shm_table_init_locks(guard_shm_table_t *table);
+void guard_shm_table_init_locks(guard_shm_table_t *table);
 
 /** (Re)make the locks that have lost their seal: those that were cut off the
  *  file, or written over. Others may be held at this moment. */
-apr_status_t guard_shm_table_init_lost_locks(guard_shm_table_t *table);
+void guard_shm_table_init_lost_locks(guard_shm_table_t *table);
 
 /** @return 1 if one of these GUARD_SHM_STRIPES has lost its seal, else 0. */
 int guard_shm_table_has_lost_locks(const guard_shm_stripe_t *stripes);
@@ -153,8 +153,7 @@ uint32_t guard_shm_table_bucket_of(const guard_shm_table_t *table, uint64_t id);
 /**
  * Lock a stripe, at most GUARD_SHM_LOCK_USEC. If its last holder was killed,
  * his half-done change is undone first.
- * @return APR_SUCCESS, APR_TIMEUP, ENOTRECOVERABLE if it was written over, or
- * the mutex's error
+ * @return APR_SUCCESS, APR_TIMEUP, or ENOTRECOVERABLE if it was written over
  */
 apr_status_t guard_shm_table_lock(guard_shm_table_t *table, uint32_t stripe);
 void guard_shm_table_unlock(guard_shm_table_t *table, uint32_t stripe);

@@ -149,9 +149,12 @@ static void fill_entry(const guard_shm_table_t *table,
             (apr_interval_time_t)(record->until_usec - table_usec);
     }
     if (record->phase == GUARD_PHASE_LOCKED) {
-        entry->since_usec =
-            (apr_interval_time_t)(table_usec -
-                                  guard_policy_locked_since(record));
+        uint64_t since_usec = guard_policy_locked_since(record);
+
+        /* It may have begun since the walk did. */
+        entry->since_usec = since_usec < table_usec
+                                ? (apr_interval_time_t)(table_usec - since_usec)
+                                : 0;
     }
     for (int i = 0; i < GUARD_SLOTS; i++) {
         entry->in_flight += record->slot[i].state == GUARD_SLOT_CHECKING ||

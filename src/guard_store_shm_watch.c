@@ -87,20 +87,15 @@ static void put_head_back(const guard_shm_watch_t *watch,
     }
 }
 
-static apr_status_t mend(const guard_shm_watch_t *watch, guard_shm_file_t *file,
-                         int head_too)
+static void mend(const guard_shm_watch_t *watch, guard_shm_file_t *file,
+                 int head_too)
 {
-    apr_status_t rv;
-
     if (head_too) {
         put_head_back(watch, file);
     }
-    rv = guard_shm_table_init_lost_locks(&file->table);
-    if (rv == APR_SUCCESS) {
-        guard_shm_table_drop_lost_scopes(&file->table);
-        guard_shm_mend_drop_damaged(&file->table);
-    }
-    return rv;
+    guard_shm_table_init_lost_locks(&file->table);
+    guard_shm_table_drop_lost_scopes(&file->table);
+    guard_shm_mend_drop_damaged(&file->table);
 }
 
 /* ---- what was cut off ---- */
@@ -170,7 +165,7 @@ apr_status_t guard_shm_watch_look(guard_shm_watch_t *watch,
     apr_status_t rv = grow_back(watch, file, options);
 
     if (rv == APR_SUCCESS && spoilt) {
-        rv = mend(watch, file, head_spoilt);
+        mend(watch, file, head_spoilt);
         if (!cut) {
             say(options, GUARD_SAY_ERROR, "AG0210",
                 "somebody wrote into the table's file; it was rebuilt");

@@ -6,6 +6,8 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use AuthGuard::Test;
+use AuthGuard::Modules;
+use File::Temp ();
 
 # What is said of a configuration, as "ID ID". Only loopback is spoken to.
 sub said {
@@ -13,6 +15,7 @@ sub said {
     my $t = AuthGuard::Httpd->new(listen => '127.0.0.1:', @arg, conf => $conf);
 
     $t->expect_log(qr/AG011[013]/, optional => 1);
+    $t->expect_log(qr/\[ssl:warn\]/, optional => 1);
     $t->start;
     my @ids = map { /\b(AG011[013]): configuration: / ? $1 : () }
       $t->log_lines;
@@ -48,6 +51,25 @@ is(said_of_all("<VirtualHost *:*>\nServerName a\n$guarded"
           . "</VirtualHost>\n"), 'AG0110', 'a host without TLS');
 is(said_of_all("<VirtualHost *:*>\nServerName a\n"
           . "Redirect /x https://a/\n$guarded</VirtualHost>\n"), '', 'a host that redirects');
+
+# TLS, for the server, for a host, and for one host of two.
+SKIP: {
+    my $dir = File::Temp->newdir('authguard-XXXXXX', TMPDIR => 1);
+    my $tls = "SSLEngine on\nSSLCertificateFile $dir/cert\n"
+      . "SSLCertificateKeyFile $dir/key\n";
+    my @with = (modules => [qw(socache_shmcb ssl)]);
+
+    skip 'no mod_ssl or no openssl here', 3
+      if !AuthGuard::Modules::has('ssl')
+      || system("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=a -days 2"
+          . " -keyout $dir/key -out $dir/cert 2>/dev/null");
+    is(said_of_all("$tls$guarded", @with), '', 'nor where there is TLS');
+    is(said_of_all("<VirtualHost *:*>\nServerName a\n$tls$guarded"
+              . "</VirtualHost>\n", @with), '', 'nor in a host with TLS');
+    is(said_of_all("<VirtualHost *:*>\nServerName a\n$guarded</VirtualHost>\n"
+              . "<VirtualHost 127.0.0.1:1>\nServerName b\n$tls</VirtualHost>\n",
+            @with), 'AG0110', 'a host without TLS beside one with it');
+}
 
 # Addresses that anybody may write.
 is(said("RemoteIPHeader X-Forwarded-For\n$guarded", modules => ['remoteip']),

@@ -94,14 +94,14 @@ SKIP: {
         'git: and it is one mistake');
 
     do_client($t, 'git: clone', 'git', 'clone', '-q',
-        $url->('alice', 'right-alice'), "$root/work");
-    $t->file('work/file', "text\n");
-    do_client($t, 'git: add', 'git', '-C', "$root/work", 'add', '.');
-    do_client($t, 'git: commit', 'git', '-C', "$root/work", 'commit', '-q',
+        $url->('alice', 'right-alice'), "$root/copy");
+    $t->file('copy/file', "text\n");
+    do_client($t, 'git: add', 'git', '-C', "$root/copy", 'add', '.');
+    do_client($t, 'git: commit', 'git', '-C', "$root/copy", 'commit', '-q',
         '-m', 'one');
-    do_client($t, 'git: push', 'git', '-C', "$root/work", 'push', '-q',
+    do_client($t, 'git: push', 'git', '-C', "$root/copy", 'push', '-q',
         'origin', 'HEAD:main');
-    like(do_client($t, 'git: ls-remote', 'git', '-C', "$root/work",
+    like(do_client($t, 'git: ls-remote', 'git', '-C', "$root/copy",
             'ls-remote'), qr{refs/heads/main}, 'git: it arrived');
     is(failures_after_one_more($t, '/git/project.git/info/refs'), 2,
         'git: nothing of that has counted, and alice is forgiven');
@@ -156,19 +156,19 @@ SKIP: {
     $t->expect_lockout;
     $t->start;
     do_client($t, 'git: clone without a password', 'git', 'clone', '-q', $url,
-        "$root/work");
-    do_client($t, 'git: commit', 'git', '-C', "$root/work", 'commit', '-q',
+        "$root/copy");
+    do_client($t, 'git: commit', 'git', '-C', "$root/copy", 'commit', '-q',
         '--allow-empty', '-m', 'one');
-    my ($said, $status) = run_client($t, 'git', '-C', "$root/work", 'push',
+    my ($said, $status) = run_client($t, 'git', '-C', "$root/copy", 'push',
         '-q', 'origin', 'HEAD:main');
     isnt($status, 0, 'git: no push without one');
     is($t->get('/git/project.git/git-receive-pack', method => 'POST',
             body => '0000')->status, 401, 'git: nor past the first request');
     for my $n (1 .. 5) {
-        run_client($t, 'git', '-C', "$root/work", 'push', '-q',
+        run_client($t, 'git', '-C', "$root/copy", 'push', '-q',
             $url =~ s{//}{//alice:stale$n\@}r, 'HEAD:main');
     }
-    ($said, $status) = run_client($t, 'git', '-C', "$root/work", 'push', '-q',
+    ($said, $status) = run_client($t, 'git', '-C', "$root/copy", 'push', '-q',
         $url =~ s{//}{//alice:right-alice\@}r, 'HEAD:main');
     like($said, qr/error: 429/, 'git: five wrong pushes lock out');
     do_client($t, 'git: but not from cloning', 'git', 'ls-remote', $url);
@@ -252,11 +252,11 @@ SKIP: {
     is(failures_after_one_more($t, '/svn/project/'), 2,
         'svn: and it is one mistake');
     do_client($t, 'svn: checkout', @svn, 'right-alice', 'co', '-q', $url,
-        "$root/work");
-    $t->file('work/file', "text\n");
-    do_client($t, 'svn: add', $bin->('svn'), 'add', '-q', "$root/work/file");
+        "$root/copy");
+    $t->file('copy/file', "text\n");
+    do_client($t, 'svn: add', $bin->('svn'), 'add', '-q', "$root/copy/file");
     do_client($t, 'svn: commit', @svn, 'right-alice', 'ci', '-q', '-m', 'one',
-        "$root/work");
+        "$root/copy");
     like(do_client($t, 'svn: ls', @svn, 'right-alice', 'ls', $url),
         qr/^file$/m, 'svn: it arrived');
     is(failures_after_one_more($t, '/svn/project/'), 2,

@@ -146,8 +146,8 @@ static void tell_uncounted(server_rec *main)
 
 /* ---- passwords in clear ---- */
 
-/* Is that directive anywhere at this level, or below sections that do not
- * make a host of their own? word: among its arguments, or NULL. */
+/* Whether a directive that begins so stands at this level or in a section
+ * below. word: among its arguments, or NULL. */
 static int has_line(apr_pool_t *temp, const ap_directive_t *line,
                     const char *name, const char *word)
 {
@@ -164,12 +164,11 @@ static int has_line(apr_pool_t *temp, const ap_directive_t *line,
     return 0;
 }
 
-/* Who sends his visitors elsewhere, sends them to TLS more often than not;
- * and behind a proxy TLS may end there. */
+/* Who sends his visitors elsewhere, sends them to TLS more often than not. */
 static int is_excused(apr_pool_t *temp, const ap_directive_t *lines)
 {
     static const char *const signs[] = {"Redirect", "RewriteRule",
-                                        "SSLRequireSSL", "RemoteIP"};
+                                        "SSLRequireSSL"};
 
     for (apr_size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
         if (has_line(temp, lines, signs[i], NULL)) {
@@ -226,7 +225,7 @@ static int listens_beyond_loopback(void)
 }
 
 /* Sections outside of every host belong to all of them: in clear only where
- * none of them has TLS. */
+ * none of them has TLS. Behind a proxy TLS may end there. */
 static void tell_clear(apr_pool_t *temp, server_rec *main)
 {
     section_t outside = {.is_clear = !is_excused(temp, ap_conftree)};
@@ -327,9 +326,12 @@ static int tell_loose_section(apr_pool_t *temp, server_rec *server,
             ? "AG0111: configuration: no AuthGuardLimit is in force "
               "for %s; set one, as login 5/10min"
             : "AG0111: configuration: the limits for %s allow more "
-              "than 100 wrong guesses an hour at one account (NIST SP "
-              "800-63B); lower AuthGuardLimit, or set one by login, as "
-              "login 5/10min",
+              "than " APR_STRINGIFY(
+                  GUARD_ACCOUNT_HOUR_MAX) " wrong guesses "
+                                          "an hour at one account (NIST SP "
+                                          "800-63B); lower AuthGuardLimit, or "
+                                          "set one by login, as "
+                                          "login 5/10min",
         core && core->d ? core->d : "the server");
     return 1;
 }

@@ -404,4 +404,39 @@ is(form('/act?client=127.0.1.9', "token=$token&unlock=all")->status, 403,
     'a stop does not');
 $t->done;
 
+# A token is one host's: what a page of one has shown is no use at another.
+my $hosts = AuthGuard::Httpd->new(
+    conf => page_at('/act', 'AuthGuardStatus Actions',
+        basic('AuthGuard On', 'AuthGuardLimit ip 1/10min'))
+      . join '', map { "<VirtualHost *:*>\nServerName $_\n</VirtualHost>\n" }
+      qw(a.example b.example));
+my @unlock = (method => 'POST', @alice);
+
+sub at_host {
+    my ($name, @arg) = @_;
+
+    my %arg = (path => '/act', @arg);
+    my $path = delete $arg{path};
+
+    return $hosts->get($path, %arg, headers => [Host => $name,
+            Origin => "http://$name",
+            'Content-Type' => 'application/x-www-form-urlencoded']);
+}
+
+$hosts->passwords('users', { alice => 'right' });
+$hosts->expect_lockout;
+$hosts->expect_log(qr/AG0112: status: .* reason=nonce /);
+$hosts->expect_log(qr/AG0103: unlocked: /);
+$hosts->start;
+at_host('a.example', user => 'alice', pass => 'wrong', from => '127.0.1.1');
+my $client = '/act?client=127.0.1.1';
+my $shown = token(at_host('a.example', @alice, path => $client));
+isnt($shown, 'none', 'a page of one host');
+my $body = "unlock=all&token=$shown";
+is(at_host('b.example', @unlock, path => $client, body => $body)->status, 403,
+    "another host's token");
+is(at_host('a.example', @unlock, path => $client, body => $body)->status, 303,
+    'and its own');
+$hosts->done;
+
 done_testing;

@@ -45,7 +45,7 @@ static void note_proof(guard_shm_table_t *table, const guard_ticket_t *ticket,
     for (unsigned i = 0; i < ticket->claim_count; i++) {
         const guard_client_t *client = &ticket->claim[i].client;
 
-        if (outcome == GUARD_RIGHT && guard_shm_verdict_is_narrow(client)) {
+        if (outcome == GUARD_RIGHT && guard_verdict_is_narrow(client)) {
             guard_shm_proven_add(table, client->id, ticket->guess.proven_tag,
                                  table_usec);
         } else if (outcome == GUARD_WRONG) {
@@ -63,6 +63,7 @@ static apr_status_t shm_reserve(guard_store_t *store, uint64_t now_usec,
     guard_shm_table_t *table = &file_of(store)->table;
     uint64_t table_usec = guard_shm_clock_read(table, now_usec);
     guard_claim_view_t views[GUARD_CLAIMS_MAX];
+    guard_opinion_t opinions[GUARD_CLAIMS_MAX];
     guard_stripe_set_t stripes;
     apr_status_t rv = guard_shm_claim_lock(table, claims, count, &stripes);
 
@@ -73,9 +74,10 @@ static apr_status_t shm_reserve(guard_store_t *store, uint64_t now_usec,
     ticket->guess = *guess;
     guard_shm_claim_load_locked(table, claims, count, table_usec, views);
     guard_shm_verdict_judge(table, views, claims, count, guess, table_usec,
-                            ticket->has_joined);
-    report->verdict = guard_shm_verdict_decide(
-        store, views, claims, count, table_usec, patience, ticket, report);
+                            ticket->has_joined, opinions);
+    report->verdict =
+        guard_shm_verdict_decide(store, views, opinions, claims, count,
+                                 table_usec, patience, ticket, report);
     for (unsigned i = 0; i < count; i++) {
         guard_shm_claim_save_locked(table, &claims[i].client, &views[i]);
         guard_shm_claim_tell(&report->standing[i], &views[i], table_usec);
@@ -129,6 +131,7 @@ static apr_status_t shm_peek(guard_store_t *store, uint64_t now_usec,
     guard_shm_table_t *table = &file_of(store)->table;
     uint64_t table_usec = guard_shm_clock_read(table, now_usec);
     guard_claim_view_t views[GUARD_CLAIMS_MAX];
+    guard_opinion_t opinions[GUARD_CLAIMS_MAX];
     guard_stripe_set_t stripes;
     apr_status_t rv = guard_shm_claim_lock(table, claims, count, &stripes);
 
@@ -136,13 +139,14 @@ static apr_status_t shm_peek(guard_store_t *store, uint64_t now_usec,
         return rv;
     }
     memset(report, 0, sizeof(*report));
+    memset(opinions, 0, sizeof(opinions));
     report->verdict = GUARD_ADMIT;
     guard_shm_claim_load_locked(table, claims, count, table_usec, views);
     for (unsigned i = 0; i < count; i++) {
-        views[i].row = views[i].record.phase == GUARD_PHASE_LOCKED
-                           ? GUARD_ROW_LOCKED
-                           : GUARD_ROW_FREE;
-        if (views[i].row == GUARD_ROW_LOCKED) {
+        opinions[i].row = GUARD_ROW_FREE;
+        if (views[i].record.phase == GUARD_PHASE_LOCKED) {
+            opinions[i].row = GUARD_ROW_LOCKED;
+            opinions[i].until_usec = views[i].record.until_usec;
             report->verdict = GUARD_LOCKED;
         }
         guard_shm_claim_tell(&report->standing[i], &views[i], table_usec);
@@ -150,7 +154,7 @@ static apr_status_t shm_peek(guard_store_t *store, uint64_t now_usec,
     guard_shm_claim_unlock(table, &stripes);
     if (report->verdict == GUARD_LOCKED) {
         report->decisive =
-            guard_shm_verdict_decisive(views, count, GUARD_ROW_LOCKED);
+            guard_verdict_decisive(opinions, count, GUARD_LOCKED);
     }
     return APR_SUCCESS;
 }

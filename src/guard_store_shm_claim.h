@@ -8,6 +8,7 @@
 #define GUARD_STORE_SHM_CLAIM_H
 
 #include "guard_store_shm_table.h"
+#include "guard_store_verdict.h"
 
 /** A claim's record while its stripe is locked. */
 typedef struct guard_claim_view_t {
@@ -15,8 +16,6 @@ typedef struct guard_claim_view_t {
     int placed;                   /* place is its own, found or promised */
     guard_record_t record;        /* a copy, refreshed */
     const guard_policy_t *policy; /* the claim's, but not in every overflow */
-    guard_row_e row;
-    int is_proven; /* was right from this client, slot or no slot */
     int changed;
 } guard_claim_view_t;
 

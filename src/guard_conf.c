@@ -69,6 +69,7 @@ void *guard_conf_merge_server(apr_pool_t *pool, void *base_conf, void *add_conf)
     PICK(shm_path);
     PICK(shm_clients);
     PICK(is_store_given);
+    PICK(away);
     PICK(checks);
     PICK(checks_count);
     PICK(wait_usec);

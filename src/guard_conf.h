@@ -12,6 +12,7 @@
 
 #include "guard_conf_args.h"
 #include "guard_policy.h"
+#include "guard_store_provider.h"
 #include "guard_store_shm.h"
 
 #include <httpd.h>
@@ -86,11 +87,19 @@ typedef struct guard_dir_conf_t {
     const char *htaccess_directive; /* one of ours that a .htaccess used */
 } guard_dir_conf_t;
 
+/** A store in a module of its own, and what its line says. */
+typedef struct guard_away_conf_t {
+    const char *name; /* "redis" */
+    const guard_store_provider_t *provider;
+    void *options; /* the provider's own */
+} guard_away_conf_t;
+
 /** Per server; the store is the main server's. */
 typedef struct guard_server_conf_t {
     const char *shm_path; /* absolute; NULL until guard_conf_finish */
     uint32_t shm_clients; /* 0 until guard_conf_finish */
     int is_store_given;   /* AuthGuardStore stands in the configuration */
+    const guard_away_conf_t *away; /* NULL: counts live in shm alone */
     enum {
         GUARD_CHECKS_UNSET = 0,
         GUARD_CHECKS_LIMITED,

@@ -7,7 +7,11 @@
  */
 #include "guard_conf_server.h"
 
+#include <ap_provider.h>
+#include <apr_strings.h>
 #include <http_core.h>
+
+#include <string.h>
 
 const char *guard_conf_complain(cmd_parms *cmd, const char *word,
                                 const char *remedy)
@@ -49,6 +53,55 @@ static const char *read_store_option(cmd_parms *cmd, guard_server_conf_t *conf,
 }
 
 /* One line is the whole store: what it does not give is the default. */
+static const char *set_shm(cmd_parms *cmd, guard_server_conf_t *conf,
+                           const char *const *word)
+{
+    guard_server_conf_t line = {0};
+
+    for (; *word; word++) {
+        const char *remedy = read_store_option(cmd, &line, *word);
+
+        if (remedy) {
+            return guard_conf_complain(cmd, *word, remedy);
+        }
+    }
+    conf->shm_path = line.shm_path;
+    conf->shm_clients = line.shm_clients;
+    return NULL;
+}
+
+/* A store in a module of its own reads its words itself. */
+static const char *set_away(cmd_parms *cmd, guard_server_conf_t *conf,
+                            const char *const *word)
+{
+    guard_away_conf_t *away = apr_pcalloc(cmd->pool, sizeof(*away));
+    char *name = apr_pstrdup(cmd->pool, word[0] ? word[0] : "");
+    const char *culprit = "";
+    const char *remedy;
+
+    ap_str_tolower(name);
+    away->name = name;
+    away->provider =
+        ap_lookup_provider(GUARD_STORE_GROUP, name, GUARD_STORE_VERSION);
+    if (!away->provider && !strcmp(name, "redis")) {
+        return guard_conf_complain(
+            cmd, word[0],
+            "the store redis needs mod_auth_guard_redis of the same version; "
+            "put its LoadModule before this line");
+    }
+    if (!away->provider) {
+        return guard_conf_complain(cmd, word[0] ? word[0] : "",
+                                   "the store must be shm or redis");
+    }
+    remedy =
+        away->provider->read(&away->options, word + 1, &culprit, cmd->pool);
+    if (remedy) {
+        return guard_conf_complain(cmd, culprit, remedy);
+    }
+    conf->away = away;
+    return NULL;
+}
+
 const char *guard_conf_set_store(cmd_parms *cmd, void *dir_conf,
                                  const char *args)
 {
@@ -56,27 +109,15 @@ const char *guard_conf_set_store(cmd_parms *cmd, void *dir_conf,
     const char *const *word = guard_conf_split(cmd, args);
     guard_server_conf_t *conf =
         ap_get_module_config(cmd->server->module_config, &auth_guard_module);
-    guard_server_conf_t line = {0};
-    const char *remedy;
 
     (void)dir_conf;
-    if (error) {
-        return error;
+    if (!error) {
+        error = word[0] && !ap_cstr_casecmp(word[0], "shm")
+                    ? set_shm(cmd, conf, word + 1)
+                    : set_away(cmd, conf, word);
     }
-    if (!word[0] || ap_cstr_casecmp(word[0], "shm")) {
-        return guard_conf_complain(cmd, word[0] ? word[0] : "",
-                                   "the store must be shm");
-    }
-    while (*++word) {
-        remedy = read_store_option(cmd, &line, *word);
-        if (remedy) {
-            return guard_conf_complain(cmd, *word, remedy);
-        }
-    }
-    conf->shm_path = line.shm_path;
-    conf->shm_clients = line.shm_clients;
-    conf->is_store_given = 1;
-    return NULL;
+    conf->is_store_given |= !error;
+    return error;
 }
 
 /* Read the words of AuthGuardChecks. *culprit is the word complained of. */

@@ -50,31 +50,6 @@ const guard_policy_t guard_policy_default = {
     .lockout_usec = GUARD_LOCKOUT_USEC_DEFAULT,
     .lockout_max_usec = GUARD_LOCKOUT_MAX_USEC_DEFAULT};
 
-/* What the window's failures paid for: gone with it, or to be paid anew. */
-static void close_slots(guard_record_t *record)
-{
-    for (int i = 0; i < GUARD_SLOTS; i++) {
-        guard_slot_t *slot = &record->slot[i];
-
-        if (slot->state == GUARD_SLOT_REJECTED) {
-            empty(slot);
-        } else if (slot->state == GUARD_SLOT_RECHECKING) {
-            slot->state = GUARD_SLOT_CHECKING;
-        }
-    }
-}
-
-static void become_calm(guard_record_t *record)
-{
-    record->phase = GUARD_PHASE_CALM;
-    record->until_usec = 0;
-    record->failures = 0;
-    record->forgiven = 0;
-    record->busy = 0;
-    record->window = 0;
-    close_slots(record);
-}
-
 static void expire_slot(guard_slot_t *slot, uint32_t now_sec)
 {
     if (now_sec < slot->until_sec) {
@@ -263,33 +238,6 @@ guard_hold_t guard_policy_take(guard_record_t *record,
     default: /* PROVEN: verified all the same, but takes no place */
         return nothing;
     }
-}
-
-/* lockout * 2^level, at most the policy's longest. */
-static apr_interval_time_t lockout_length(const guard_policy_t *policy,
-                                          unsigned level)
-{
-    apr_interval_time_t length_usec = policy->lockout_usec;
-
-    while (level-- && length_usec < policy->lockout_max_usec) {
-        length_usec *= 2;
-    }
-    return length_usec < policy->lockout_max_usec ? length_usec
-                                                  : policy->lockout_max_usec;
-}
-
-/* The length of a lockout in 16 bits: seconds as 12 bits and an exponent. */
-#define LENGTH_BITS 12
-
-static uint16_t length_code(apr_interval_time_t length_usec)
-{
-    uint32_t sec = (uint32_t)apr_time_sec(length_usec);
-    unsigned exponent = 0;
-
-    while (sec >> exponent >> LENGTH_BITS) {
-        exponent++;
-    }
-    return (uint16_t)(exponent << LENGTH_BITS | sec >> exponent);
 }
 
 uint64_t guard_policy_locked_since(const guard_record_t *record)

@@ -139,6 +139,58 @@ static inline unsigned count_places(const guard_record_t *record)
     return places;
 }
 
+/* What the window's failures paid for: gone with it, or to be paid anew. */
+static inline void close_slots(guard_record_t *record)
+{
+    for (int i = 0; i < GUARD_SLOTS; i++) {
+        guard_slot_t *slot = &record->slot[i];
+
+        if (slot->state == GUARD_SLOT_REJECTED) {
+            empty(slot);
+        } else if (slot->state == GUARD_SLOT_RECHECKING) {
+            slot->state = GUARD_SLOT_CHECKING;
+        }
+    }
+}
+
+static inline void become_calm(guard_record_t *record)
+{
+    record->phase = GUARD_PHASE_CALM;
+    record->until_usec = 0;
+    record->failures = 0;
+    record->forgiven = 0;
+    record->busy = 0;
+    record->window = 0;
+    close_slots(record);
+}
+
+/* lockout * 2^level, at most the policy's longest. */
+static inline apr_interval_time_t lockout_length(const guard_policy_t *policy,
+                                                 unsigned level)
+{
+    apr_interval_time_t length_usec = policy->lockout_usec;
+
+    while (level-- && length_usec < policy->lockout_max_usec) {
+        length_usec *= 2;
+    }
+    return length_usec < policy->lockout_max_usec ? length_usec
+                                                  : policy->lockout_max_usec;
+}
+
+/* The length of a lockout in 16 bits: seconds as 12 bits and an exponent. */
+#define LENGTH_BITS 12
+
+static inline uint16_t length_code(apr_interval_time_t length_usec)
+{
+    uint32_t sec = (uint32_t)apr_time_sec(length_usec);
+    unsigned exponent = 0;
+
+    while (sec >> exponent >> LENGTH_BITS) {
+        exponent++;
+    }
+    return (uint16_t)(exponent << LENGTH_BITS | sec >> exponent);
+}
+
 /* A guess's user, in the bits that a slot has for it. */
 #define USER_BITS(guess) ((guess)->user & ((1u << GUARD_USER_TAG_BITS) - 1))
 

@@ -11,6 +11,7 @@
 #include <apr_strings.h>
 #include <http_core.h>
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -21,6 +22,7 @@ static const char *const AUTHENTICATION[] = {"mod_auth_", "mod_authn",
                                              "mod_shib"};
 
 static const module *const *scope_modules; /* [fork] NULL-terminated */
+static int is_fleets; /* [fork] scopes have the same names on other servers */
 
 static int authenticates(const module *m)
 {
@@ -33,7 +35,7 @@ static int authenticates(const module *m)
     return m == &auth_guard_module;
 }
 
-void guard_scope_init(apr_pool_t *pool)
+void guard_scope_init(apr_pool_t *pool, int is_shared)
 {
     apr_array_header_t *found = apr_array_make(pool, 16, sizeof(module *));
 
@@ -44,6 +46,7 @@ void guard_scope_init(apr_pool_t *pool)
     }
     APR_ARRAY_PUSH(found, const module *) = NULL;
     scope_modules = (const module *const *)(void *)found->elts;
+    is_fleets = is_shared;
 }
 
 static int makes_scope(const ap_conf_vector_t *vector, int depth);
@@ -116,12 +119,26 @@ static const char *deepest_dir(const request_rec *r)
     return deepest;
 }
 
+/* Another server has other inodes for the same directory. */
+static const char *identify_by_path(apr_pool_t *pool, const char *host,
+                                    const char *dir)
+{
+    char *real = realpath(dir, NULL);
+    const char *identity = apr_pstrcat(pool, host, real ? real : dir, NULL);
+
+    free(real);
+    return identity;
+}
+
 /* A symbolic link gives a directory any number of paths, but no second
  * count. */
 static const char *identify(apr_pool_t *pool, const char *host, const char *dir)
 {
     struct stat info;
 
+    if (is_fleets) {
+        return identify_by_path(pool, host, dir);
+    }
     if (stat(dir, &info)) {
         return apr_pstrcat(pool, host, dir, NULL);
     }

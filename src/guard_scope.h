@@ -7,10 +7,14 @@
 
 #include "guard_conf.h"
 
-/** Find the modules whose directives in a .htaccess make a scope of its
- *  directory: mod_authn_core, all authentication modules, and this one. Call
- *  in post_config. */
-void guard_scope_init(apr_pool_t *pool);
+/**
+ * Find the modules whose directives in a .htaccess make a scope of its
+ * directory: mod_authn_core, all authentication modules, and this one. Call
+ * in post_config.
+ * @param is_shared 1 if other servers count with this one: a directory is
+ * known by its path then, which is alike on all of them
+ */
+void guard_scope_init(apr_pool_t *pool, int is_shared);
 
 /** Where a request counts. */
 typedef struct guard_scope_t {

@@ -40,10 +40,11 @@ typedef struct flags_t {
     guard_wait_board_t board;
 } flags_t;
 
-static guard_store_t *open_store; /* [fork] */
-static flags_t *flags;            /* [fork] shared by all children */
-static int checks_id = -1;        /* [fork] -1: unlimited */
-static int checks_short;          /* [parent] resize has to go on */
+static guard_store_t *open_store;  /* [fork] who counts */
+static guard_store_t *local_store; /* [fork] the table in shared memory */
+static flags_t *flags;             /* [fork] shared by all children */
+static int checks_id = -1;         /* [fork] -1: unlimited */
+static int checks_short;           /* [parent] resize has to go on */
 
 guard_store_t *guard_server_store(void) { return open_store; }
 
@@ -142,7 +143,7 @@ static void keep_open(const retained_t *retained, server_rec *main_server)
             "the next start, a graceful keeps the old");
     }
     guard_store_shm_adopt(retained->store);
-    open_store = retained->store;
+    local_store = retained->store;
 }
 
 /* Who has asked for a store gets no server without. Who has only loaded the
@@ -185,8 +186,8 @@ static int open_anew(retained_t *retained, server_rec *main_server,
     }
     retained->path = options.path;
     retained->handle = guard_store_shm_handle(retained->store);
-    open_store = retained->store;
-    guard_log_full(main_server, open_store); /* what was before is no news */
+    local_store = retained->store;
+    guard_log_full(main_server, local_store); /* what was before is no news */
     return OK;
 }
 
@@ -281,6 +282,28 @@ static void open_checks(apr_pool_t *pconf, retained_t *retained,
     }
 }
 
+/* The counts are kept by the table here, or elsewhere with the table to fall
+ * back on. */
+static int open_away(apr_pool_t *pconf, server_rec *main_server)
+{
+    const guard_away_conf_t *away = conf_of(main_server)->away;
+    apr_status_t rv;
+
+    open_store = local_store;
+    if (!away) {
+        return OK;
+    }
+    rv = away->provider->open(&open_store, away->options, local_store, say,
+                              main_server, pconf);
+    if (rv == APR_SUCCESS) {
+        return OK;
+    }
+    ap_log_error(APLOG_MARK, APLOG_EMERG, rv, main_server,
+                 "AG0206: store: can't open the store %s; see AuthGuardStore",
+                 away->name);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
 int guard_server_pre_config(apr_pool_t *pconf, apr_pool_t *plog,
                             apr_pool_t *ptemp)
 {
@@ -288,6 +311,7 @@ int guard_server_pre_config(apr_pool_t *pconf, apr_pool_t *plog,
     (void)plog;
     (void)ptemp;
     open_store = NULL;
+    local_store = NULL;
     checks_id = -1;
     return OK;
 }
@@ -313,26 +337,26 @@ int guard_server_post_config(apr_pool_t *pconf, apr_pool_t *plog,
                      "AG0206: store: no memory for shared flags");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    guard_scope_init(pconf);
+    guard_scope_init(pconf, conf_of(main_server)->away != NULL);
     retained = ap_retained_data_get(RETAINED_KEY);
     if (!retained) {
         retained = ap_retained_data_create(RETAINED_KEY, sizeof(*retained));
     }
     status = open_or_keep(retained, main_server);
-    if (status != OK || !open_store) {
+    if (status != OK || !local_store) {
         return status;
     }
-    open_store->wait_usec = conf_of(main_server)->wait_usec;
+    local_store->wait_usec = conf_of(main_server)->wait_usec;
     open_checks(pconf, retained, main_server);
-    return OK;
+    return open_away(pconf, main_server);
 }
 
 void guard_server_child_init(apr_pool_t *pchild, server_rec *main_server)
 {
+    const guard_away_conf_t *away = conf_of(main_server)->away;
     int threads = 1, processes = 1;
     apr_status_t rv;
 
-    (void)pchild;
     ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
     guard_wait_init(threads);
     ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &processes);
@@ -342,21 +366,28 @@ void guard_server_child_init(apr_pool_t *pchild, server_rec *main_server)
     if (!open_store) {
         return;
     }
-    rv = guard_store_shm_child_init(open_store);
+    rv = guard_store_shm_child_init(local_store);
+    if (rv == APR_SUCCESS && away) {
+        rv = away->provider->child_init(open_store, (unsigned)threads, pchild);
+    }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, main_server,
-                     "AG0206: store: a child can't lock the table");
+                     "AG0206: store: a child can't use it");
     }
 }
 
 int guard_server_monitor(apr_pool_t *pool, server_rec *main_server)
 {
+    const guard_away_conf_t *away = conf_of(main_server)->away;
     guard_shm_options_t options = options_for(main_server);
 
     (void)pool;
-    if (open_store &&
-        guard_store_shm_grow_back(open_store, &options) == APR_SUCCESS) {
-        guard_log_full(main_server, open_store);
+    if (local_store &&
+        guard_store_shm_grow_back(local_store, &options) == APR_SUCCESS) {
+        guard_log_full(main_server, local_store);
+    }
+    if (open_store && away) {
+        away->provider->monitor(open_store);
     }
     if (checks_short && checks_id >= 0) {
         resize_checks(main_server);

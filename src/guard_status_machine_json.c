@@ -143,10 +143,12 @@ static void send_store(request_rec *r, const guard_status_t *status)
     char reason[128];
 
     ap_rprintf(r, "\"store\":{\"up\":%s,\"type\":\"%s\"",
-               status->is_up ? "true" : "false",
+               status->is_up && !status->stats.is_down ? "true" : "false",
                status->store ? status->store->ops->name : "none");
     if (!status->is_up) {
         ap_rprintf(r, ",\"reason\":\"%s\"", reason_of(reason, status->rv));
+    } else if (status->stats.is_down) {
+        ap_rputs(",\"reason\":\"its server does not answer\"", r);
     }
     ap_rputs("},\n\"stats\":", r);
     if (status->is_up) {
@@ -189,5 +191,6 @@ void guard_status_machine_json(request_rec *r, const guard_status_t *status)
         rv = send_clients(r, status, &query);
     }
     ap_rprintf(r, "],\n\"truncated\":%s}\n",
-               rv == APR_SUCCESS ? "false" : "true");
+               rv == APR_SUCCESS && !status->stats.is_partial ? "false"
+                                                              : "true");
 }

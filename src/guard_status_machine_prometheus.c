@@ -41,9 +41,9 @@ static const char *const GAUGES[GUARD_NUMBER_GAUGES] = {
     "Clients that the table can hold.",
 };
 
-/* A shared-memory store has nothing to fall back on: it never does. */
-static const char *const FALLBACK_CAUSES[] = {"timeout", "connection", "reply",
-                                              "breaker"};
+/* In the order of guard_fallback_e; a store without a server never does. */
+static const char *const FALLBACK_CAUSES[GUARD_FALLBACK_MAX] = {
+    "timeout", "connection", "reply", "breaker"};
 
 static void send_head(request_rec *r, const char *name, int length,
                       const char *kind, const char *help)
@@ -86,33 +86,36 @@ static void send_gauges(request_rec *r, const guard_stats_t *stats)
     }
 }
 
-static void send_fallbacks(request_rec *r)
+static void send_fallbacks(request_rec *r, const guard_stats_t *stats)
 {
     static const char NAME[] = "store_fallback";
 
     send_head(r, NAME, (int)strlen(NAME), "counter",
-              "Operations that the fallback store did for the first one.");
+              "Operations done without the store's server.");
     for (apr_size_t i = 0; i < LENGTH(FALLBACK_CAUSES); i++) {
-        ap_rprintf(r, "authguard_%s_total{cause=\"%s\"} 0\n", NAME,
-                   FALLBACK_CAUSES[i]);
+        ap_rprintf(r,
+                   "authguard_%s_total{cause=\"%s\"} %" APR_UINT64_T_FMT "\n",
+                   NAME, FALLBACK_CAUSES[i], (apr_uint64_t)stats->fallback[i]);
     }
 }
 
 void guard_status_machine_prometheus(request_rec *r,
                                      const guard_status_t *status)
 {
-    ap_rprintf(r,
-               "# HELP authguard_build_info The module's version.\n"
-               "# TYPE authguard_build_info gauge\n"
-               "authguard_build_info{version=\"" GUARD_VERSION "\"} 1\n"
-               "# HELP authguard_store_up 1 if the store could be read.\n"
-               "# TYPE authguard_store_up gauge\n"
-               "authguard_store_up %d\n",
-               status->is_up != 0);
+    ap_rprintf(
+        r,
+        "# HELP authguard_build_info The module's version.\n"
+        "# TYPE authguard_build_info gauge\n"
+        "authguard_build_info{version=\"" GUARD_VERSION "\"} 1\n"
+        "# HELP authguard_store_up 1 if the store could be read, and its "
+        "server answers.\n"
+        "# TYPE authguard_store_up gauge\n"
+        "authguard_store_up %d\n",
+        status->is_up && !status->stats.is_down);
     if (!status->is_up) {
         return;
     }
     send_gauges(r, &status->stats);
     send_counters(r, &status->stats);
-    send_fallbacks(r);
+    send_fallbacks(r, &status->stats);
 }

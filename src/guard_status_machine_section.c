@@ -58,6 +58,11 @@ static void send_html(request_rec *r, const guard_status_t *status)
                  r);
         return;
     }
+    if (stats->is_down) {
+        ap_rputs("<p>The store's server does not answer; what follows is what "
+                 "this server knows by itself.</p>\n",
+                 r);
+    }
     ap_rprintf(r,
                "<p>Clients locked out: %" APR_UINT64_T_FMT
                ", tracked: %" APR_UINT64_T_FMT ", room for: %" APR_UINT64_T_FMT

@@ -168,7 +168,8 @@ static void put_health(request_rec *r, const guard_status_t *status)
     const uint64_t *counter = stats->counter;
 
     PUT(r, "<dl class=\"facts\" aria-label=\"Health\">\n");
-    put_fact(r, "good", "Store", "Working",
+    put_fact(r, stats->is_down ? "bad" : "good", "Store",
+             stats->is_down ? "Away" : "Working",
              apr_pstrcat(r->pool, "<span>", status->store->ops->name, "</span>",
                          NULL));
     put_fact(r, stats->clients_locked ? "bad" : "", "Locked out now",
@@ -202,6 +203,16 @@ void guard_status_page_send(request_rec *r, const guard_status_page_t *page)
     put_head(r);
     if (page->notice) {
         put_notice(r, page->notice, page->is_trouble);
+    }
+    if (page->status->is_up && page->status->stats.is_down) {
+        put_notice(r,
+                   "The store's server does not answer: what follows is what "
+                   "this server knows by itself. Look for AG03 in the error "
+                   "log.",
+                   1);
+    }
+    if (page->status->is_up && page->status->stats.is_partial) {
+        put_notice(r, "Not all clients were looked at: there are too many.", 1);
     }
     if (page->status->is_up) {
         put_health(r, page->status);

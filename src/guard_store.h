@@ -56,6 +56,7 @@ typedef struct guard_standing_t {
     uint8_t level;
     uint8_t overflow;                   /* 1: counted in the overflow record */
     apr_interval_time_t remaining_usec; /* of the lockout; 0 if not locked */
+    apr_interval_time_t lasts_usec;     /* of the lockout or the window */
 } guard_standing_t;
 
 /** What an operation reports. standing[i] belongs to claims[i]. */
@@ -90,7 +91,22 @@ typedef struct guard_ticket_t {
     guard_hold_t hold[GUARD_CLAIMS_MAX];
     uint8_t overflow[GUARD_CLAIMS_MAX]; /* held in an overflow record: which */
     uint8_t waiting[GUARD_CLAIMS_MAX];  /* counted as waiter there */
+    struct {
+        uint8_t where;    /* which of a store's parts has it; the store's own */
+        uint8_t in_doubt; /* a server may hold a place that it never told of */
+        uint64_t token;   /* names the reservation there */
+        apr_interval_time_t slow_usec; /* what waiting for it has cost */
+    } away;                            /* of stores that have a server */
 } guard_ticket_t;
+
+/** Why a store had to do without its server. */
+typedef enum {
+    GUARD_FALLBACK_TIMEOUT,
+    GUARD_FALLBACK_CONNECTION,
+    GUARD_FALLBACK_REPLY,
+    GUARD_FALLBACK_BREAKER,
+    GUARD_FALLBACK_MAX
+} guard_fallback_e;
 
 /** What the counters count; docs/log.md and the metrics name them alike. */
 typedef enum {
@@ -118,6 +134,9 @@ typedef struct guard_stats_t {
     uint64_t table_size;      /* clients that fit */
     uint64_t clients_tracked; /* records in use, overflow ones not counted */
     uint64_t clients_locked;
+    uint64_t fallback[GUARD_FALLBACK_MAX]; /* operations done without it */
+    int is_down;    /* 1: the server is away, a fallback speaks */
+    int is_partial; /* 1: not all clients were looked at */
 } guard_stats_t;
 
 /** One record, as people are told of it. */
@@ -195,6 +214,16 @@ typedef struct guard_store_ops_t {
     apr_status_t (*stats)(guard_store_t *store, uint64_t now_usec,
                           guard_stats_t *stats);
 
+    /**
+     * Take over what a store with a server says of the claims, so that this
+     * one can go on in its stead.
+     * @param guess what was just verified there, with its outcome; NULL: none
+     */
+    apr_status_t (*mirror)(guard_store_t *store, uint64_t now_usec,
+                           const guard_claim_t *claims, unsigned count,
+                           const guard_standing_t *standings,
+                           const guard_guess_t *guess, guard_outcome_e outcome);
+
     /** Count one event. Never fails, never waits. */
     void (*tally)(guard_store_t *store, guard_counter_e counter);
 } guard_store_ops_t;
@@ -206,6 +235,18 @@ struct guard_store_t {
     guard_secret_t guess_secret;   /* [fork] names guesses; never written */
     apr_interval_time_t wait_usec; /* [fork] the longest that callers wait */
 };
+
+/** How much it matters what the store has to say. */
+typedef enum {
+    GUARD_SAY_ERROR,
+    GUARD_SAY_WARNING,
+    GUARD_SAY_NOTICE
+} guard_say_e;
+
+/** Told in one sentence what a store found and did. id is the log id
+ *  ("AG0201"). */
+typedef void guard_say_fn(void *baton, guard_say_e level, const char *id,
+                          const char *sentence);
 
 /** CLOCK_BOOTTIME in microseconds: goes on in suspend, is never set. */
 uint64_t guard_store_clock(void);

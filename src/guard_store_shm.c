@@ -39,17 +39,18 @@ static guard_shm_file_t *file_of(guard_store_t *store)
 }
 
 /* Remember, or forget, that the guess is right. */
-static void note_proof(guard_shm_table_t *table, const guard_ticket_t *ticket,
+static void note_proof(guard_shm_table_t *table, const guard_claim_t *claims,
+                       unsigned count, const guard_guess_t *guess,
                        guard_outcome_e outcome, uint64_t table_usec)
 {
-    for (unsigned i = 0; i < ticket->claim_count; i++) {
-        const guard_client_t *client = &ticket->claim[i].client;
+    for (unsigned i = 0; i < count; i++) {
+        const guard_client_t *client = &claims[i].client;
 
         if (outcome == GUARD_RIGHT && guard_verdict_is_narrow(client)) {
-            guard_shm_proven_add(table, client->id, ticket->guess.proven_tag,
+            guard_shm_proven_add(table, client->id, guess->proven_tag,
                                  table_usec);
         } else if (outcome == GUARD_WRONG) {
-            guard_shm_proven_drop(table, client->id, ticket->guess.proven_tag);
+            guard_shm_proven_drop(table, client->id, guess->proven_tag);
         }
     }
 }
@@ -117,7 +118,8 @@ static apr_status_t shm_settle(guard_store_t *store, uint64_t now_usec,
         guard_shm_claim_save_locked(table, &ticket->claim[i].client, &view);
         guard_shm_claim_tell(&report->standing[i], &view, table_usec);
     }
-    note_proof(table, ticket, outcome, table_usec);
+    note_proof(table, ticket->claim, ticket->claim_count, &ticket->guess,
+               outcome, table_usec);
     ticket->state = GUARD_TICKET_CLOSED;
     guard_shm_claim_unlock(table, &stripes);
     guard_shm_clock_beat(table, table_usec);
@@ -159,6 +161,42 @@ static apr_status_t shm_peek(guard_store_t *store, uint64_t now_usec,
     return APR_SUCCESS;
 }
 
+/* Who finds no room is not mirrored: the overflow record is the budget of
+ * those that count here. */
+static apr_status_t shm_mirror(guard_store_t *store, uint64_t now_usec,
+                               const guard_claim_t *claims, unsigned count,
+                               const guard_standing_t *standings,
+                               const guard_guess_t *guess,
+                               guard_outcome_e outcome)
+{
+    guard_shm_table_t *table = &file_of(store)->table;
+    uint64_t table_usec = guard_shm_clock_read(table, now_usec);
+    guard_claim_view_t views[GUARD_CLAIMS_MAX];
+    guard_stripe_set_t stripes;
+    apr_status_t rv = guard_shm_claim_lock(table, claims, count, &stripes);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    guard_shm_claim_load_locked(table, claims, count, table_usec, views);
+    for (unsigned i = 0; i < count; i++) {
+        if (!guard_shm_is_overflow(views[i].place.index)) {
+            guard_policy_mirror(&views[i].record, views[i].policy,
+                                standings[i].phase, standings[i].failures,
+                                standings[i].level, standings[i].lasts_usec,
+                                table_usec);
+            views[i].changed = 1;
+            guard_shm_claim_save_locked(table, &claims[i].client, &views[i]);
+        }
+    }
+    if (guess) {
+        note_proof(table, claims, count, guess, outcome, table_usec);
+    }
+    guard_shm_claim_unlock(table, &stripes);
+    guard_shm_clock_beat(table, table_usec);
+    return APR_SUCCESS;
+}
+
 static void shm_tally(guard_store_t *store, guard_counter_e counter)
 {
     guard_shm_table_tally(&file_of(store)->table, counter);
@@ -172,6 +210,7 @@ static const guard_store_ops_t SHM_OPS = {
     guard_shm_walk_unlock,
     guard_shm_walk_iterate,
     guard_shm_walk_stats,
+    shm_mirror,
     shm_tally,
 };
 

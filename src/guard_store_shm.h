@@ -20,18 +20,6 @@ typedef enum {
     GUARD_SHM_TOOL    /* opens an existing file beside a server, or without */
 } guard_shm_role_e;
 
-/** How much it matters what the store has to say. */
-typedef enum {
-    GUARD_SAY_ERROR,
-    GUARD_SAY_WARNING,
-    GUARD_SAY_NOTICE
-} guard_say_e;
-
-/** Told in one sentence, while opening, what was found and done. id is the
- *  log id ("AG0201"). */
-typedef void guard_say_fn(void *baton, guard_say_e level, const char *id,
-                          const char *sentence);
-
 typedef struct guard_shm_options_t {
     const char *path;
     uint32_t clients; /* SERVER: size wanted; TOOL: ignored */

@@ -180,13 +180,17 @@ void guard_shm_claim_tell(guard_standing_t *standing,
     standing->level = record->level;
     standing->overflow = guard_shm_is_overflow(view->place.index) ? 1 : 0;
     standing->remaining_usec = 0;
-    if (record->phase == GUARD_PHASE_LOCKED) {
+    standing->lasts_usec = 0;
+    if (record->phase != GUARD_PHASE_CALM) {
         uint64_t left_usec = record->until_usec - table_usec;
 
         /* Somebody may have written into the file. */
-        standing->remaining_usec = left_usec < (uint64_t)GUARD_LOCKOUT_USEC_MAX
-                                       ? (apr_interval_time_t)left_usec
-                                       : GUARD_LOCKOUT_USEC_MAX;
+        standing->lasts_usec = left_usec < (uint64_t)GUARD_LOCKOUT_USEC_MAX
+                                   ? (apr_interval_time_t)left_usec
+                                   : GUARD_LOCKOUT_USEC_MAX;
+    }
+    if (record->phase == GUARD_PHASE_LOCKED) {
+        standing->remaining_usec = standing->lasts_usec;
     }
 }
 

@@ -1,0 +1,140 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * store_mirror.c: a table that takes over what another store says goes on
+ * from there, and stays sound whatever it is told.
+ */
+#include "caller.h"
+#include "random.h"
+#include "shm.h"
+
+static void mirror(caller_t *c, const guard_claim_t *claim, guard_phase_e phase,
+                   unsigned failures, unsigned level, unsigned seconds)
+{
+    guard_standing_t standing = {.phase = phase,
+                                 .failures = (uint16_t)failures,
+                                 .level = (uint8_t)level,
+                                 .lasts_usec = apr_time_from_sec(seconds)};
+
+    c->store->ops->mirror(c->store, c->now_usec, claim, 1, &standing, NULL,
+                          GUARD_ABANDONED);
+}
+
+static void failures_are_taken_over(caller_t *c)
+{
+    guard_claim_t claim = caller_ip(c, "192.0.2.1", 5);
+
+    mirror(c, &claim, GUARD_PHASE_WINDOW, 3, 0, 100);
+    is(caller_peek(c, &claim, 1)->failures, 3, "three failures were told of");
+    is(caller_places(c, &claim), 2, "two are left");
+    is(c->store->ops->peek(c->store, c->now_usec, &claim, 1, &c->report), 0,
+       "and for as long as was told:");
+    is(c->report.standing[0].lasts_usec, apr_time_from_sec(100), "100 s");
+    caller_pass(c, 100);
+    is(caller_places(c, &claim), 5, "then all are back");
+}
+
+static void lockouts_are_taken_over(caller_t *c)
+{
+    guard_claim_t claim = caller_ip(c, "192.0.2.1", 5);
+
+    mirror(c, &claim, GUARD_PHASE_LOCKED, 5, 2, 1500);
+    is(caller_attempt(c, &claim, 1, "a:right", GUARD_RIGHT), GUARD_LOCKED,
+       "a lockout is in force here, too");
+    is(c->report.standing[0].remaining_usec, apr_time_from_sec(1500),
+       "as long as there");
+    caller_pass(c, 1500);
+    is(caller_fail(c, &claim, 5), 5, "it ends");
+    ok(caller_peek(c, &claim, 1)->level == 3 &&
+           c->report.standing[0].remaining_usec == apr_time_from_sec(3600),
+       "and the next goes on from its level");
+    mirror(c, &claim, GUARD_PHASE_CALM, 0, 0, 0);
+    is(caller_attempt(c, &claim, 1, "a:right", GUARD_RIGHT), GUARD_ADMIT,
+       "an unlock elsewhere is taken over");
+}
+
+static void what_is_in_flight_here_stays(caller_t *c)
+{
+    guard_claim_t claim = caller_ip(c, "192.0.2.1", 3);
+    guard_ticket_t ticket = {0};
+
+    caller_reserve(c, &claim, 1, "a:1", GUARD_LAST_TRY, &ticket);
+    mirror(c, &claim, GUARD_PHASE_WINDOW, 1, 0, 100);
+    is(caller_places(c, &claim), 1, "a place taken here is still taken");
+    caller_settle(c, &ticket, GUARD_WRONG);
+    is(caller_peek(c, &claim, 1)->failures, 2, "and counts on top");
+}
+
+static void proofs_are_taken_over(caller_t *c)
+{
+    guard_claim_t claim = caller_ip(c, "192.0.2.1", 1);
+    guard_guess_t guess = caller_guess(c, "a:right");
+    guard_standing_t calm = {.phase = GUARD_PHASE_CALM};
+    guard_ticket_t holder = {0}, ticket = {0};
+
+    c->store->ops->mirror(c->store, c->now_usec, &claim, 1, &calm, &guess,
+                          GUARD_RIGHT);
+    caller_reserve(c, &claim, 1, "b:1", GUARD_LAST_TRY, &holder);
+    is(caller_reserve(c, &claim, 1, "a:right", GUARD_LAST_TRY, &ticket),
+       GUARD_ADMIT, "what was right there needs no place here");
+    c->store->ops->mirror(c->store, c->now_usec, &claim, 1, &calm, &guess,
+                          GUARD_WRONG);
+    is(caller_attempt(c, &claim, 1, "a:right", GUARD_RIGHT), GUARD_BUSY,
+       "until it was wrong");
+}
+
+static void who_is_calm_takes_no_room(caller_t *c)
+{
+    guard_stats_t before = caller_stats(c);
+    guard_claim_t claim = caller_ip(c, "192.0.2.1", 5);
+
+    mirror(c, &claim, GUARD_PHASE_CALM, 0, 0, 0);
+    is((long long)(caller_stats(c).clients_tracked - before.clients_tracked), 0,
+       "a client with nothing against it is not written down");
+}
+
+/* Whatever a server says, the table's validator finds nothing. */
+static void nonsense_breaks_nothing(caller_t *c)
+{
+    uint64_t state = 20261122;
+
+    for (unsigned i = 0; i < 20000; i++) {
+        guard_claim_t claim = caller_nth(c, random_below(&state, 40), 5);
+        guard_standing_t standing = {
+            .phase = (guard_phase_e)random_below(&state, 3),
+            .failures = (uint16_t)random_below(&state, 65536),
+            .level = (uint8_t)random_below(&state, 256),
+            .lasts_usec =
+                (apr_interval_time_t)random_below(&state, 1u << 30) *
+                    (apr_interval_time_t)random_below(&state, 1u << 14) -
+                1000};
+
+        claim.policy.limit = (uint16_t)(1 + random_below(&state, 5));
+        if (random_below(&state, 2)) {
+            caller_fail(c, &claim, 1);
+        } else {
+            c->store->ops->mirror(c->store, c->now_usec, &claim, 1, &standing,
+                                  NULL, GUARD_ABANDONED);
+        }
+        if (!random_below(&state, 100)) {
+            caller_pass(c, random_below(&state, 5000));
+        }
+    }
+    shm_is_sound(c->store, c->now_usec, "after 20,000 random turns");
+}
+
+int main(void)
+{
+    static const contract_test_t test[] = {
+        {"failures are taken over", failures_are_taken_over},
+        {"lockouts are taken over", lockouts_are_taken_over},
+        {"what is in flight here stays", what_is_in_flight_here_stays},
+        {"proofs are taken over", proofs_are_taken_over},
+        {"who is calm takes no room", who_is_calm_takes_no_room},
+        {"nonsense breaks nothing", nonsense_breaks_nothing}};
+
+    shm_begin();
+    contract_run(test, COUNT(test), shm_serve(4096, NULL),
+                 (uint64_t)apr_time_from_sec(1000000));
+    shm_close();
+    return tap_done();
+}

@@ -8,98 +8,39 @@
  * copied or changed; nothing is formatted and nobody called back under a lock.
  */
 #include "guard_store_shm_walk.h"
+#include "guard_store_filter.h"
 #include "guard_store_shm.h"
 #include "guard_store_shm_clock.h"
 
 #include <string.h>
-
-/* What filter means, with its strings hashed once. */
-typedef struct wanted_t {
-    const guard_filter_t *filter;
-    const guard_secret_t *secret;
-    uint64_t user;
-    uint64_t scope;
-} wanted_t;
-
-static wanted_t prepare(const guard_store_t *store,
-                        const guard_filter_t *filter)
-{
-    wanted_t wanted = {.filter = filter, .secret = &store->table_secret};
-
-    if (filter->user) {
-        wanted.user =
-            guard_key_hash(wanted.secret, filter->user, strlen(filter->user));
-    }
-    if (filter->scope_name) {
-        wanted.scope = guard_key_hash(wanted.secret, filter->scope_name,
-                                      strlen(filter->scope_name));
-    }
-    return wanted;
-}
 
 static unsigned kind_of(const guard_record_t *record)
 {
     return record->kind & GUARD_RECORD_KIND;
 }
 
-/* The record keeps no user name, but its id tells whether it is this one's. */
-static int is_users(const guard_record_t *record, const wanted_t *wanted,
-                    uint64_t scope)
+static guard_counted_e counted_of(const guard_record_t *record)
 {
-    guard_client_t client = {.addr = record->addr,
-                             .bits = record->bits,
-                             .kind = (uint8_t)kind_of(record),
-                             .counted = record->kind & GUARD_RECORD_OBSERVED
-                                            ? GUARD_COUNTED_OBSERVED
-                                            : GUARD_COUNTED_FOR_REAL,
-                             .scope = scope};
-
-    guard_client_seal(&client, wanted->secret, wanted->user);
-    return client.id == record->id;
-}
-
-/* A network means the clients in it, and an address the networks it counts
- * in: whoever asks for 192.0.2.7 wants to know of 192.0.2.0/24, too. */
-static int overlap(const guard_cidr_t *net, const guard_record_t *record)
-{
-    guard_cidr_t counted = {.addr = record->addr, .bits = record->bits};
-
-    return guard_cidr_contains(net, &record->addr) ||
-           guard_cidr_contains(&counted, &net->addr);
-}
-
-/* A scope is meant by its name, or by as much of it as can be shown. */
-static int is_scope(const guard_shm_scope_t *scope, const wanted_t *wanted)
-{
-    return scope && (scope->hash == wanted->scope ||
-                     !strcmp(scope->name, wanted->filter->scope_name));
+    return record->kind & GUARD_RECORD_OBSERVED ? GUARD_COUNTED_OBSERVED
+                                                : GUARD_COUNTED_FOR_REAL;
 }
 
 static int matches(const guard_shm_table_t *table, const guard_record_t *record,
-                   const wanted_t *wanted)
+                   const guard_wanted_clients_t *wanted)
 {
     const guard_shm_scope_t *scope =
         guard_shm_table_scope_at(table, record->scope);
-    unsigned kind = kind_of(record);
+    guard_filtered_t client = {.id = record->id,
+                               .kind = (guard_kind_e)kind_of(record),
+                               .counted = counted_of(record),
+                               .addr = record->addr,
+                               .bits = record->bits,
+                               .scope = scope ? scope->hash : 0,
+                               .scope_name = scope ? scope->name : NULL,
+                               .is_locked =
+                                   record->phase == GUARD_PHASE_LOCKED};
 
-    if (wanted->filter->scope_name && !is_scope(scope, wanted)) {
-        return 0;
-    }
-    if (wanted->filter->locked_only && record->phase != GUARD_PHASE_LOCKED) {
-        return 0;
-    }
-    switch (wanted->filter->by) {
-    case GUARD_FILTER_NET:
-        return kind != GUARD_KIND_USER && kind != GUARD_KIND_OVERFLOW &&
-               overlap(&wanted->filter->net, record);
-    case GUARD_FILTER_USER:
-        return (kind == GUARD_KIND_USER || kind == GUARD_KIND_LOGIN) && scope &&
-               is_users(record, wanted, scope->hash);
-    case GUARD_FILTER_ID:
-        return record->id == wanted->filter->id;
-    default:
-        return 1;
-    }
+    return guard_filter_means(wanted, &client);
 }
 
 /* Copy a bucket's records out, with time let pass. */
@@ -135,9 +76,7 @@ static void fill_entry(const guard_shm_table_t *table,
     memset(entry, 0, sizeof(*entry));
     entry->id = record->id;
     entry->kind = kind_of(record);
-    entry->counted = record->kind & GUARD_RECORD_OBSERVED
-                         ? GUARD_COUNTED_OBSERVED
-                         : GUARD_COUNTED_FOR_REAL;
+    entry->counted = counted_of(record);
     entry->addr = record->addr;
     entry->bits = record->bits;
     entry->phase = record->phase;
@@ -172,7 +111,8 @@ apr_status_t guard_shm_walk_iterate(guard_store_t *store, uint64_t now_usec,
 {
     guard_shm_table_t *table = guard_store_shm_table(store);
     uint64_t table_usec = guard_shm_clock_read(table, now_usec);
-    wanted_t wanted = prepare(store, filter);
+    guard_wanted_clients_t wanted =
+        guard_filter_prepare(filter, &store->table_secret);
     guard_record_t copy[GUARD_SHM_BUCKET_RECORDS];
 
     for (uint32_t bucket = 0; bucket < table->bucket_count; bucket++) {
@@ -231,7 +171,7 @@ static apr_status_t change_all(guard_shm_table_t *table, change_fn *change,
 /* Whom to unlock, and when that is. */
 typedef struct unlock_t {
     const guard_shm_table_t *table;
-    wanted_t wanted;
+    guard_wanted_clients_t wanted;
     uint64_t table_usec;
 } unlock_t;
 
@@ -255,7 +195,8 @@ apr_status_t guard_shm_walk_unlock(guard_store_t *store, uint64_t now_usec,
 {
     guard_shm_table_t *table = guard_store_shm_table(store);
     unlock_t who = {.table = table,
-                    .wanted = prepare(store, filter),
+                    .wanted =
+                        guard_filter_prepare(filter, &store->table_secret),
                     .table_usec = guard_shm_clock_read(table, now_usec)};
 
     return change_all(table, unlock, &who, count);

@@ -229,12 +229,13 @@ static int take_check(guard_attempt_t *a)
 
 /* One question to the store. Where it would admit if only the server had a
  * check to spare, one is taken, and the question put again. Without waiting
- * for a check there is one question only, for its answer is counted. */
+ * for a check there is one question only, for its answer is counted; and where
+ * a question is a way to another machine and back. */
 static apr_status_t ask_once(guard_attempt_t *a, guard_patience_e how)
 {
     apr_status_t rv;
 
-    if (how != GUARD_MAY_WAIT) {
+    if (how != GUARD_MAY_WAIT || a->store->is_far) {
         take_check(a);
     }
     do {

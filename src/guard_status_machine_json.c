@@ -143,12 +143,14 @@ static void send_store(request_rec *r, const guard_status_t *status)
     char reason[128];
 
     ap_rprintf(r, "\"store\":{\"up\":%s,\"type\":\"%s\"",
-               status->is_up && !status->stats.is_down ? "true" : "false",
+               status->is_up ? "true" : "false",
                status->store ? status->store->ops->name : "none");
+    if (status->is_up && status->store->is_far) {
+        ap_rprintf(r, ",\"server\":\"%s\"",
+                   status->stats.is_down ? "down" : "up");
+    }
     if (!status->is_up) {
         ap_rprintf(r, ",\"reason\":\"%s\"", reason_of(reason, status->rv));
-    } else if (status->stats.is_down) {
-        ap_rputs(",\"reason\":\"its server does not answer\"", r);
     }
     ap_rputs("},\n\"stats\":", r);
     if (status->is_up) {

@@ -234,6 +234,7 @@ struct guard_store_t {
     guard_secret_t table_secret;   /* [fork] names clients */
     guard_secret_t guess_secret;   /* [fork] names guesses; never written */
     apr_interval_time_t wait_usec; /* [fork] the longest that callers wait */
+    int is_far; /* [fork] 1: a question may go to another machine */
 };
 
 /** How much it matters what the store has to say. */

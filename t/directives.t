@@ -181,11 +181,12 @@ my @bad_prefixes = (
 
 my $store_options = 'the options are file=PATH and clients=N';
 my @bad_stores = (
-    ['AuthGuardStore', "AuthGuardStore: '': the store must be shm"],
+    ['AuthGuardStore', "AuthGuardStore: '': the store must be shm or redis"],
     ['AuthGuardStore redis redis://localhost',
-        "AuthGuardStore: 'redis': the store must be shm"],
+        "AuthGuardStore: 'redis': the store redis needs mod_auth_guard_redis "
+          . 'of the same version; put its LoadModule before this line'],
     ['AuthGuardStore file=/a', "AuthGuardStore: 'file=/a': the store must be "
-          . 'shm'],
+          . 'shm or redis'],
     ['AuthGuardStore shm /a', "AuthGuardStore: '/a': $store_options"],
     ['AuthGuardStore shm size=9', "AuthGuardStore: 'size=9': $store_options"],
     ['AuthGuardStore shm file=', "AuthGuardStore: 'file=': PATH must be the "

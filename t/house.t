@@ -36,6 +36,8 @@ my %below = (
     guard_credentials => ['guard_key'],
     guard_conf_args   => ['guard_policy', 'guard_store_shm', 'guard_checks'],
     guard_store       => ['guard_policy', 'guard_key'],
+    guard_store_redis => ['guard_policy', 'guard_key', 'guard_store',
+        'guard_conf_args', 'guard_text'],
     guard_checks      => [],
     guard_wait        => [],
 );
@@ -100,5 +102,14 @@ my @libraries = join('', `readelf -d $module`) =~ /\(NEEDED\)[^\[]*\[([^\]]+)/g;
 is("@exported", 'auth_guard_module', 'the module exports its record alone');
 is(join(' ', sort grep { !/\A(?:libc|libpthread|ld-linux.*)\.so/ } @libraries),
     'libapr-1.so.0 libaprutil-1.so.0', 'and links APR and APR-util alone');
+
+# The store in Redis is a module of its own.
+my $redis = $module =~ s/\.so\z/_redis.so/r;
+SKIP: {
+    skip 'mod_auth_guard_redis.so is not built: no hiredis here', 1
+      unless -e $redis;
+    is(join(' ', map { (split)[2] } `nm -D --defined-only $redis`),
+        'auth_guard_redis_module', 'so does the one for Redis');
+}
 
 done_testing;

@@ -78,7 +78,7 @@ static apr_status_t fill(crowd_t *crowd, unsigned locked, unsigned failing)
 int main(int argc, char **argv)
 {
     guard_shm_options_t options = {.role = GUARD_SHM_SERVER};
-    guard_stats_t stats = {{0}, 0, 0, 0};
+    guard_stats_t stats = {.table_size = 0};
     crowd_t crowd = {0};
     apr_pool_t *pool;
     apr_status_t rv = APR_EINVAL;

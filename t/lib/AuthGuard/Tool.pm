@@ -57,7 +57,8 @@ sub build {
     my $target = "$dir/$name";
     my $source = "$top/t/tool/$name.c";
     my @lower = map { glob "$top/src/$_*.c" }
-      qw(guard_key guard_policy guard_store_shm);
+      qw(guard_key guard_policy guard_store_filter guard_store_shm
+        guard_store_verdict);
     my @all = ($source, @lower, glob "$top/src/*.h");
 
     push @all, "$top/src/guard_checks.c";

@@ -1,0 +1,89 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * guard_store_redis_debt.c owns which settlements the server is told of after
+ * all, and when. It knows nothing of why they are late.
+ *
+ * Invariant: a settlement is told under the token of its reservation, not
+ * before that reservation would be void, and not after the window in which it
+ * would have counted.
+ */
+#include "guard_store_redis_debt.h"
+#include "guard_store_redis_ask.h"
+
+/* A reservation that nobody heard of is void by then. */
+#define DUE_USEC apr_time_from_msec(200)
+#define OWED_AT_ONCE 4 /* settlements told of after an operation */
+
+_Static_assert(OWED_AT_ONCE *GUARD_CLAIMS_MAX <= GUARD_REDIS_CALLS_MAX,
+               "one write for all");
+
+static void push(guard_redis_store_t *redis, const guard_redis_owed_t *owed)
+{
+    if (redis->late && guard_redis_late_push(redis->late, owed)) {
+        atomic_fetch_add(&redis->shared->late_dropped, 1);
+    }
+}
+
+void guard_redis_debt_owe(guard_redis_store_t *redis,
+                          const guard_ticket_t *ticket, guard_hold_e hold,
+                          guard_outcome_e outcome)
+{
+    guard_redis_owed_t owed = {.due_usec = guard_store_clock() + DUE_USEC,
+                               .token = ticket->away.token,
+                               .outcome = outcome,
+                               .guess = ticket->guess,
+                               .claim_count = ticket->claim_count};
+
+    if (!owed.token) {
+        owed.token = guard_redis_ask_token(redis);
+    }
+    for (unsigned i = 0; i < ticket->claim_count; i++) {
+        owed.claim[i] = ticket->claim[i];
+        owed.hold[i].what = hold;
+    }
+    push(redis, &owed);
+}
+
+/* Add the calls that one is worth: its window may be over. */
+static unsigned add_calls(const guard_redis_store_t *redis,
+                          const guard_redis_owed_t *owed, uint64_t now_usec,
+                          guard_redis_call_t *calls)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < owed->claim_count; i++) {
+        const guard_claim_t *claim = &owed->claim[i];
+
+        if (now_usec - owed->due_usec < (uint64_t)claim->policy.window_usec) {
+            guard_redis_call_settle(&calls[count++], &redis->names, claim,
+                                    &owed->guess, owed->token,
+                                    owed->hold[i].what, owed->outcome, 0);
+        }
+    }
+    return count;
+}
+
+void guard_redis_debt_pay(guard_redis_talk_t *talk)
+{
+    guard_redis_store_t *redis = talk->redis;
+    guard_redis_owed_t owed[OWED_AT_ONCE];
+    guard_redis_call_t calls[GUARD_REDIS_CALLS_MAX];
+    guard_redis_answer_t answers[GUARD_REDIS_CALLS_MAX];
+    uint64_t now_usec = guard_store_clock();
+    unsigned owed_count = 0, count = 0;
+
+    if (!redis->late || !guard_redis_late_count(redis->late)) {
+        return;
+    }
+    while (owed_count < OWED_AT_ONCE &&
+           guard_redis_late_pop(redis->late, now_usec, &owed[owed_count])) {
+        count += add_calls(redis, &owed[owed_count], now_usec, &calls[count]);
+        owed_count++;
+    }
+    if (count && guard_redis_talk_answers(talk, calls, count, answers) !=
+                     GUARD_REDIS_FINE) {
+        for (unsigned i = 0; i < owed_count; i++) {
+            push(redis, &owed[i]);
+        }
+    }
+}

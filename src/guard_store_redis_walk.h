@@ -1,0 +1,25 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/**
+ * guard_store_redis_walk.h: list, unlock and statistics, through all keys of
+ * the prefix: guard_store_ops_t's. Private to guard_store_redis*.c.
+ */
+#ifndef GUARD_STORE_REDIS_WALK_H
+#define GUARD_STORE_REDIS_WALK_H
+
+#include "guard_store.h"
+
+#define GUARD_REDIS_WALK_MAX 65536 /* clients that a walk looks at */
+#define GUARD_REDIS_SCAN_COUNT 500 /* keys that SCAN looks at in one step */
+/* What one step of a walk may take: nobody's log-in waits for it. */
+#define GUARD_REDIS_WALK_USEC apr_time_from_sec(1)
+
+apr_status_t guard_redis_walk_iterate(guard_store_t *store, uint64_t now_usec,
+                                      const guard_filter_t *filter,
+                                      guard_entry_fn *each, void *baton);
+apr_status_t guard_redis_walk_unlock(guard_store_t *store, uint64_t now_usec,
+                                     const guard_filter_t *filter,
+                                     unsigned *count);
+apr_status_t guard_redis_walk_stats(guard_store_t *store, uint64_t now_usec,
+                                    guard_stats_t *stats);
+
+#endif

@@ -16,6 +16,8 @@ DOCDIR ?= $(PREFIX)/share/doc/mod_auth_guard
 # A package names a directory that lasts over reboots; without one it is httpd's
 # DefaultRuntimeDir.
 STATEDIR ?=
+# Where the half of htguard lies that knows Redis.
+LIBEXECDIR ?= $(PREFIX)/lib/mod_auth_guard
 B := build
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
@@ -43,9 +45,23 @@ UPPER_SRC := mod_auth_guard.c $(filter-out $(LOWER_SRC) \
 	src/guard_store_redis%,$(wildcard src/*.c))
 LOWER := $(LOWER_SRC:%.c=$B/%.o)
 UPPER := $(UPPER_SRC:%.c=$B/%.o)
-TOOL := $(patsubst %.c,$B/%.o,$(wildcard tools/*.c))
-UNIT_SRC := $(wildcard t/unit/*.c)
-FUZZ_SRC := $(wildcard fuzz/*.c)
+# htguard reads the table by itself; what reads Redis is a program of its own,
+# which it runs.
+TOOL_SRC := $(wildcard tools/*.c)
+TOOL := $(patsubst %.c,$B/%.o,$(filter-out %_redis_open.c,$(TOOL_SRC)))
+TOOL_REDIS := $(patsubst %.c,$B/%.o,$(filter-out %_redis_exec.c,$(TOOL_SRC)))
+
+# The store in Redis is a module of its own, built where hiredis is; TLS where
+# OpenSSL is, too.
+HAS = $(shell echo '\#include <$(1)>' | $(CC) $(CPPFLAGS) -E -x c - \
+	>/dev/null 2>&1 && echo yes)
+REDIS_LIBS := $(if $(call HAS,hiredis/hiredis.h),-lhiredis \
+	$(if $(call HAS,openssl/ssl.h),-lssl -lcrypto))
+REDIS_SRC := $(wildcard src/guard_store_redis*.c)
+REDIS := $(REDIS_SRC:%.c=$B/%.o)
+
+UNIT_SRC := $(filter-out $(if $(REDIS_LIBS),,t/unit/redis%),$(wildcard t/unit/*.c))
+FUZZ_SRC := $(filter-out $(if $(REDIS_LIBS),,fuzz/redis%),$(wildcard fuzz/*.c))
 FUZZ_LIB := $(filter-out %/replay.c,$(wildcard fuzz/lib/*.c))
 UNIT := $(UNIT_SRC:t/unit/%.c=$B/t/%.t) $(FUZZ_SRC:fuzz/%.c=$B/t/replay_%.t)
 
@@ -54,7 +70,10 @@ UNIT := $(UNIT_SRC:t/unit/%.c=$B/t/%.t) $(FUZZ_SRC:fuzz/%.c=$B/t/replay_%.t)
 .PHONY: all help install clean test demo deps unit check-asan check-tsan fuzz \
 	tidy format soak model uninstall deb check-deb
 
-all: $B/mod_auth_guard.so $B/htguard ## build the module and htguard
+all: $B/mod_auth_guard.so $B/htguard ## build the modules and htguard
+ifneq ($(REDIS_LIBS),)
+all: $B/mod_auth_guard_redis.so $B/htguard-redis
+endif
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' \
@@ -69,11 +88,38 @@ $B/mod_auth_guard.so: $(UPPER) $(LOWER) mod_auth_guard.map
 	    -Wl,--version-script=mod_auth_guard.map -Wl,-z,relro,-z,now \
 	    $(APR_LIBS)
 
+# The lower half as a library: the linker takes what it needs.
+$B/lower.a: $(LOWER)
+	@rm -f $@
+	ar rcs $@ $^
+
+$B/mod_auth_guard_redis.so: $B/mod_auth_guard_redis.o $(REDIS) $B/lower.a \
+		mod_auth_guard_redis.map
+	$(CC) -shared -pthread $(CFLAGS) $(LDFLAGS) -o $@ \
+	    $(filter-out %.map,$^) \
+	    -Wl,--version-script=mod_auth_guard_redis.map -Wl,-z,relro,-z,now \
+	    $(REDIS_LIBS) $(APR_LIBS)
+
+# The script as it goes to the server: without its comments, line by line.
+$B/guard_store_redis_script.inc: src/guard_store_redis_script.lua \
+		src/guard_store_redis_script_rules.lua
+	@mkdir -p $(@D)
+	sed -e 's/^ *//' -e '/^--/d' -e '/^$$/d' -e 's/ *-- .*//' \
+	    -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $^ >$@
+$B/src/guard_store_redis_script.o $B/steps/src/guard_store_redis_script.o: \
+	$B/guard_store_redis_script.inc
+$B/src/guard_store_redis%.o $B/steps/src/guard_store_redis%.o: CPPFLAGS += -I$B
+
 $B/tools/%.o: CPPFLAGS += \
-	-DGUARD_RUNTIMEDIR='"$(or $(STATEDIR),$(RUNTIMEDIR))"'
+	-DGUARD_RUNTIMEDIR='"$(or $(STATEDIR),$(RUNTIMEDIR))"' \
+	-DHTGUARD_LIBEXECDIR='"$(LIBEXECDIR)"'
 $B/htguard: $(TOOL) $(LOWER)
 	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,-z,relro,-z,now \
 	    $(APR_LIBS)
+
+$B/htguard-redis: $(TOOL_REDIS) $(REDIS) $B/lower.a
+	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,-z,relro,-z,now \
+	    $(REDIS_LIBS) $(APR_LIBS)
 
 # Unit tests compile the lower half again, with the steps of its critical
 # section made visible to them.
@@ -85,6 +131,11 @@ $B/t/%.t: $B/steps/t/unit/%.o $(LOWER_SRC:%.c=$B/steps/%.o)
 	@mkdir -p $(@D)
 	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $^ $(APR_LIBS)
 
+$(filter $B/t/redis_%,$(UNIT)): $B/t/%.t: $B/steps/t/unit/%.o \
+		$(REDIS_SRC:%.c=$B/steps/%.o) $(LOWER_SRC:%.c=$B/steps/%.o)
+	@mkdir -p $(@D)
+	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $^ $(REDIS_LIBS) $(APR_LIBS)
+
 # A fuzz target is built with libFuzzer, and for `make test` with what replays
 # its corpus.
 $B/fuzz/%.o $B/steps/fuzz/%.o: CPPFLAGS += -Ifuzz/lib -It/unit \
@@ -95,9 +146,17 @@ $B/t/replay_%.t: $B/steps/fuzz/%.o $B/steps/fuzz/lib/replay.o \
 	@mkdir -p $(@D)
 	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $^ $(APR_LIBS)
 
+$(filter $B/t/replay_redis_%,$(UNIT)): $B/t/replay_%.t: $B/steps/fuzz/%.o \
+		$B/steps/fuzz/lib/replay.o $(FUZZ_LIB:%.c=$B/steps/%.o) \
+		$(REDIS_SRC:%.c=$B/steps/%.o) $(LOWER_SRC:%.c=$B/steps/%.o)
+	@mkdir -p $(@D)
+	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $^ $(REDIS_LIBS) $(APR_LIBS)
+
 FUZZER := $(FUZZ_SRC:fuzz/%.c=$B/%)
 $(FUZZER): $B/%: $B/fuzz/%.o $(FUZZ_LIB:%.c=$B/%.o) $(LOWER)
-	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(APR_LIBS)
+	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ \
+	    $(if $(filter redis_%,$(@F)),$(REDIS_LIBS)) $(APR_LIBS)
+$(filter $B/redis_%,$(FUZZER)): $(REDIS)
 
 # In the four below a sub-make builds, so that under -j too nothing is built
 # before what it needs is installed.
@@ -122,7 +181,8 @@ soak: ## play mixed traffic for SOAK=120 seconds, and check every count
 	@SOAK=$(SOAK) t/soak/soak
 
 install uninstall: PUT = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' \
-	DOCDIR='$(DOCDIR)' STATEDIR='$(STATEDIR)' B='$B' APXS='$(APXS)' \
+	DOCDIR='$(DOCDIR)' STATEDIR='$(STATEDIR)' LIBEXECDIR='$(LIBEXECDIR)' \
+	B='$B' APXS='$(APXS)' \
 	packaging/install
 
 install: all ## install into the system, or below DESTDIR
@@ -151,9 +211,10 @@ model: $B/t/explore.t $B/t/explore_pair.t ## explore the store's protocol: all s
 # there it traps.
 #
 # Not in httpd under ASan: the demo starts an httpd by itself, fault_graceful,
-# flood_cost, flood_slow and soak measure, house looks at the module as it ships, and
+# flood_cost, flood_slow, redis_cost and soak measure, house looks at the module as it ships, and
 # valgrind is one of its own kind.
-NOT_ASAN := demo fault_graceful flood_cost flood_slow house soak valgrind
+NOT_ASAN := demo fault_graceful flood_cost flood_slow house redis_cost soak \
+	valgrind
 # Under ThreadSanitizer, which is slow: not what searches long in one thread,
 # and in httpd where threads meet.
 NOT_TSAN := explore explore_pair flood

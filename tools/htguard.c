@@ -1,17 +1,18 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
- * htguard.c: look into the store's file and unlock clients, from a shell.
+ * htguard.c: look into the store and unlock clients, from a shell.
  *
  * Owns one run of it: opens the store, has the command done, and tells what
- * was in the way. Knows nothing of httpd and nothing of how the file is laid
- * out: it comes in by guard_store_shm_open() as everybody does, with the
- * server up or down. Invariant: however it ends, the exit status tells; a
- * broken file or a signal changes no more in the store than a killed child of
- * httpd would.
+ * was in the way. Knows nothing of httpd, nothing of how the file is laid out,
+ * and nothing of Redis: it comes in by guard_store_shm_open() as everybody
+ * does, with the server up or down, or by htguard_redis_open(). Invariant:
+ * however it ends, the exit status tells; a broken file or a signal changes no
+ * more in the store than a killed child of httpd would.
  */
 #include "guard_store_shm.h"
 #include "guard_text.h"
 #include "htguard_commands.h"
+#include "htguard_redis.h"
 #include "htguard_show.h"
 
 #include <apr_general.h>
@@ -58,7 +59,14 @@ static void mind_signals(const htguard_ask_t *ask)
     sigaction(SIGPIPE, &quiet, NULL); /* head(1) has seen enough */
 }
 
-/* baton: an int, 1 once the store has told what is wrong. */
+/* The store's name, as it was given. */
+static const char *store_of(const htguard_ask_t *ask)
+{
+    return ask->redis ? ask->redis : ask->file;
+}
+
+/* baton: an int, 1 once the store has told what is wrong. What makes a server
+ * warn may be all that a tool gets to hear before it gives up. */
 static void say(void *baton, guard_say_e level, const char *id,
                 const char *sentence)
 {
@@ -67,18 +75,19 @@ static void say(void *baton, guard_say_e level, const char *id,
     if (level != GUARD_SAY_NOTICE) {
         fprintf(stderr, "htguard: %s: %s\n", id, sentence);
     }
-    *is_told |= level == GUARD_SAY_ERROR;
+    *is_told |= level != GUARD_SAY_NOTICE;
 }
 
 static void tell_trouble(const htguard_ask_t *ask, int is_told, apr_status_t rv)
 {
-    const char *remedy = htguard_show_remedy(rv);
+    const char *remedy =
+        ask->redis ? htguard_redis_remedy(rv) : htguard_show_remedy(rv);
     char shown[HTGUARD_SHOWN_MAX];
     char reason[128];
 
     if (!is_told) {
         fprintf(stderr, "htguard: %s: %s\n",
-                guard_text_encode(shown, sizeof(shown), ask->file),
+                guard_text_encode(shown, sizeof(shown), store_of(ask)),
                 apr_strerror(rv, reason, sizeof(reason)));
     }
     if (remedy) {
@@ -86,17 +95,29 @@ static void tell_trouble(const htguard_ask_t *ask, int is_told, apr_status_t rv)
     }
 }
 
-static htguard_exit_e run(const htguard_ask_t *ask, apr_pool_t *pool)
+static apr_status_t open_file(guard_store_t **store, const htguard_ask_t *ask,
+                              int *is_told, apr_pool_t *pool)
 {
-    int is_told = 0;
     guard_shm_options_t how = {.path = ask->file,
                                .role = GUARD_SHM_TOOL,
                                .say = say,
-                               .baton = &is_told};
+                               .baton = is_told};
+
+    return guard_store_shm_open(store, &how, pool);
+}
+
+static htguard_exit_e run(const htguard_ask_t *ask, apr_pool_t *pool)
+{
+    int is_told = 0;
     htguard_run_t what = {.ask = ask, .stop = &stop, .pool = pool};
     htguard_exit_e result = HTGUARD_STORE_ERROR;
-    apr_status_t rv = guard_store_shm_open(&what.store, &how, pool);
+    apr_status_t rv =
+        ask->redis ? htguard_redis_open(&what.store, ask, say, &is_told, pool)
+                   : open_file(&what.store, ask, &is_told, pool);
 
+    if (APR_STATUS_IS_BADARG(rv)) {
+        return HTGUARD_USAGE; /* and told */
+    }
     if (rv == APR_SUCCESS) {
         what.now_usec = guard_store_clock();
         what.by = htguard_show_user_name(pool);

@@ -18,6 +18,13 @@
 
 static const apr_getopt_option_t options[] = {
     {"file", 'f', 1, ""},
+    {"redis", 'r', 1, ""},
+    {"secret", HTGUARD_OPTION_REDIS + HTGUARD_REDIS_SECRET, 1, ""},
+    {"password", HTGUARD_OPTION_REDIS + HTGUARD_REDIS_PASSWORD, 1, ""},
+    {"prefix", HTGUARD_OPTION_REDIS + HTGUARD_REDIS_PREFIX, 1, ""},
+    {"ca", HTGUARD_OPTION_REDIS + HTGUARD_REDIS_CA, 1, ""},
+    {"cert", HTGUARD_OPTION_REDIS + HTGUARD_REDIS_CERT, 1, ""},
+    {"key", HTGUARD_OPTION_REDIS + HTGUARD_REDIS_KEY, 1, ""},
     {"help", 'h', 0, ""},
     {"version", 'V', 0, ""},
     {"locked", HTGUARD_OPTION_LOCKED, 0, ""},
@@ -53,6 +60,13 @@ static const struct command_t {
 static const char HELP_OPTIONS[] =
     "\n  -f, --file FILE  the file of AuthGuardStore\n"
     "                   (default: %s)\n"
+    "  -r, --redis URL  a fleet's counts: the URL of AuthGuardStore redis\n"
+    "  --secret FILE    with -r: what user names are hashed with\n"
+    "  --password FILE  with -r: the password, if not in the environment\n"
+    "  --prefix NAME    with -r: what the keys begin with\n"
+    "  --ca FILE        with -r: who signs the server's certificate\n"
+    "  --cert FILE      with -r: a certificate for the server to see\n"
+    "  --key FILE       with -r: its private key\n"
     "  --locked         only clients that are locked out\n"
     "  --scope S        only in this scope, named as list prints it\n"
     "  --user NAME      the user of this name, at every address\n"
@@ -76,7 +90,7 @@ static htguard_read_e misuse(const char *what, const char *problem)
 
 static htguard_read_e help(const htguard_ask_t *ask)
 {
-    printf("Usage: htguard [-f FILE] COMMAND\n\n");
+    printf("Usage: htguard [-f FILE | -r URL] COMMAND\n\n");
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
         printf("  %-7s %s\n          %s\n", commands[i].name,
                commands[i].arguments, commands[i].purpose);
@@ -99,9 +113,16 @@ static const struct command_t *find_command(const char *name)
 static void take_option(htguard_ask_t *ask, int option, const char *value,
                         apr_pool_t *pool)
 {
+    if (option >= HTGUARD_OPTION_REDIS) {
+        ask->redis_option[option - HTGUARD_OPTION_REDIS] = value;
+        return;
+    }
     switch (option) {
     case 'f':
         ask->file = value;
+        return;
+    case 'r':
+        ask->redis = value;
         return;
     case HTGUARD_OPTION_USER:
         ask->user = value;
@@ -113,6 +134,22 @@ static void take_option(htguard_ask_t *ask, int option, const char *value,
         break;
     }
     ask->given |= option;
+}
+
+/** Check that one store is meant. */
+static const char *find_store_misuse(const htguard_ask_t *ask,
+                                     const char *default_file)
+{
+    if (ask->redis && ask->file != default_file) {
+        return "takes one of -f and -r";
+    }
+    for (unsigned i = 0; i < HTGUARD_REDIS_OPTIONS && !ask->redis; i++) {
+        if (ask->redis_option[i]) {
+            return "takes --secret, --password, --prefix, --ca, --cert and "
+                   "--key with -r only";
+        }
+    }
+    return NULL;
 }
 
 /** Check the command line, and read its argument. @return what is wrong, or
@@ -154,6 +191,7 @@ htguard_read_e htguard_args_read(htguard_ask_t *ask, int argc,
     apr_status_t rv;
     int option;
 
+    ask->line = argv;
     apr_getopt_init(&line, pool, argc, argv);
     line->interleave = 1;
     while ((rv = apr_getopt_long(line, options, &option, &value)) ==
@@ -180,6 +218,9 @@ htguard_read_e htguard_args_read(htguard_ask_t *ask, int argc,
     }
     ask->verb = command->verb;
     ask->argument = line->argv[line->ind + 1]; /* NULL behind the last */
-    problem = find_misuse(command, ask, argc - line->ind - 1);
+    problem = find_store_misuse(ask, fresh.file);
+    if (!problem) {
+        problem = find_misuse(command, ask, argc - line->ind - 1);
+    }
     return problem ? misuse(command->name, problem) : HTGUARD_READ_COMMAND;
 }

@@ -33,13 +33,28 @@ enum {
     HTGUARD_OPTION_JSON = 0x200,
     HTGUARD_OPTION_USER = 0x400,
     HTGUARD_OPTION_ALL = 0x800,
-    HTGUARD_OPTION_SCOPE = 0x1000
+    HTGUARD_OPTION_SCOPE = 0x1000,
+    HTGUARD_OPTION_REDIS = 0x10000 /* and what goes with it, counted on */
+};
+
+/** What goes with -r. */
+enum {
+    HTGUARD_REDIS_SECRET,
+    HTGUARD_REDIS_PASSWORD,
+    HTGUARD_REDIS_PREFIX,
+    HTGUARD_REDIS_CA,
+    HTGUARD_REDIS_CERT,
+    HTGUARD_REDIS_KEY,
+    HTGUARD_REDIS_OPTIONS
 };
 
 /** What the command line asks for. */
 typedef struct htguard_ask_t {
     htguard_verb_e verb;
+    const char *const *line; /* all of it, for another program to read */
     const char *file;
+    const char *redis; /* the URL; NULL: the store is the file */
+    const char *redis_option[HTGUARD_REDIS_OPTIONS]; /* NULL: not given */
     const char *argument; /* ADDRESS or NET as given; NULL: none */
     guard_cidr_t net;     /* the same, read */
     const char *user;     /* NULL: not given */

@@ -7,6 +7,7 @@
  * what was in the way.
  */
 #include "htguard_commands.h"
+#include "guard_store_names.h"
 #include "htguard_order.h"
 #include "htguard_show.h"
 #include "htguard_table.h"
@@ -16,6 +17,14 @@
 #define LIST_PAGE_MAX                                                          \
     32768 /* records sorted at once; twice so many are held                    \
            */
+
+/* As many as Redis shows: its clock goes on from pass to pass, so that a
+ * record has no fixed place, and one pass has to do. */
+#define FLEET_PAGE_MAX 65536
+
+/* What can be said of a fleet: how many clients. The table has no size, and
+ * the counters are each server's own. */
+#define FLEET_NUMBERS 2
 
 static int is_json(const htguard_run_t *run)
 {
@@ -75,13 +84,33 @@ static guard_filter_t filter_of(const htguard_ask_t *ask)
     return filter;
 }
 
+/* A walk through Redis ends where it has seen enough, and does not say so; its
+ * numbers do. @return rv, or APR_INCOMPLETE */
+static apr_status_t confess(const htguard_run_t *run, apr_status_t rv)
+{
+    guard_stats_t found = {0};
+
+    if (rv != APR_SUCCESS || !run->ask->redis) {
+        return rv;
+    }
+    rv = run->store->ops->stats(run->store, run->now_usec, &found);
+    return rv == APR_SUCCESS && found.is_partial ? APR_INCOMPLETE : rv;
+}
+
+/* 1: what was shown is right, if perhaps not all that there is. */
+static int is_usable(apr_status_t rv)
+{
+    return rv == APR_SUCCESS || APR_STATUS_IS_INCOMPLETE(rv);
+}
+
 static apr_status_t show_clients(walk_t *walk)
 {
     const htguard_run_t *run = walk->run;
     const htguard_order_t order = {.store = run->store,
                                    .now_usec = run->now_usec,
                                    .filter = filter_of(run->ask),
-                                   .page_max = LIST_PAGE_MAX,
+                                   .page_max = run->ask->redis ? FLEET_PAGE_MAX
+                                                               : LIST_PAGE_MAX,
                                    .stop = run->stop,
                                    .page = show_page,
                                    .baton = walk};
@@ -90,8 +119,8 @@ static apr_status_t show_clients(walk_t *walk)
     if (is_json(run)) {
         printf(",\"clients\":[");
     }
-    rv = htguard_order_walk(&order, run->pool);
-    if (rv == APR_SUCCESS && is_json(run)) {
+    rv = confess(run, htguard_order_walk(&order, run->pool));
+    if (is_usable(rv) && is_json(run)) {
         printf("]");
     }
     return rv;
@@ -105,7 +134,7 @@ static htguard_exit_e list(const htguard_run_t *run, apr_status_t *rv)
         htguard_show_json_begin();
     }
     *rv = show_clients(&walk);
-    if (*rv != APR_SUCCESS) {
+    if (!is_usable(*rv)) {
         return HTGUARD_STORE_ERROR;
     }
     if (is_json(run)) {
@@ -113,16 +142,21 @@ static htguard_exit_e list(const htguard_run_t *run, apr_status_t *rv)
     } else {
         htguard_table_begin(&walk.table, NULL, 0); /* if nobody was there */
     }
-    return HTGUARD_DONE;
+    return *rv == APR_SUCCESS ? HTGUARD_DONE : HTGUARD_STORE_ERROR;
 }
 
-static void show_verdict(const walk_t *walk)
+/* Who was not seen locked where not all was seen may be so: null. */
+static void show_verdict(const walk_t *walk, apr_status_t rv)
 {
     const htguard_screen_t *screen = &walk->table.screen;
     htguard_paint_e paint = walk->locked ? HTGUARD_RED : HTGUARD_GREEN;
+    const char *verdict = walk->locked ? "true" : "false";
 
     if (is_json(walk->run)) {
-        printf(",\"locked\":%s}\n", walk->locked ? "true" : "false");
+        printf(",\"locked\":%s}\n", rv == APR_SUCCESS ? verdict : "null");
+        return;
+    }
+    if (rv != APR_SUCCESS) {
         return;
     }
     printf("%s%s%s\n", htguard_screen_paint(screen, paint),
@@ -141,10 +175,16 @@ static htguard_exit_e check(const htguard_run_t *run, apr_status_t *rv)
                guard_addr_format(address, &run->ask->net.addr));
     }
     *rv = show_clients(&walk);
+    if (!is_usable(*rv)) {
+        return HTGUARD_STORE_ERROR;
+    }
+    if (walk.locked) {
+        *rv = APR_SUCCESS; /* the rest would not change that */
+    }
+    show_verdict(&walk, *rv);
     if (*rv != APR_SUCCESS) {
         return HTGUARD_STORE_ERROR;
     }
-    show_verdict(&walk);
     return walk.locked ? HTGUARD_LOCKED : HTGUARD_DONE;
 }
 
@@ -163,9 +203,13 @@ static htguard_exit_e unlock(const htguard_run_t *run, apr_status_t *rv)
     if (*rv != APR_SUCCESS) {
         return HTGUARD_STORE_ERROR;
     }
+    *rv = confess(run, *rv);
     is_missed = !what.count && !(ask->given & HTGUARD_OPTION_ALL);
     if (!is_missed || is_json(run)) {
         htguard_show_unlocked(&what, is_json(run));
+    }
+    if (*rv != APR_SUCCESS) {
+        return HTGUARD_STORE_ERROR;
     }
     if (is_missed) {
         fprintf(stderr,
@@ -186,8 +230,11 @@ static htguard_exit_e stats(const htguard_run_t *run, apr_status_t *rv)
     if (*rv != APR_SUCCESS) {
         return HTGUARD_STORE_ERROR;
     }
-    htguard_show_stats(&found, is_json(run));
-    return HTGUARD_DONE;
+    htguard_show_stats(&found,
+                       run->ask->redis ? FLEET_NUMBERS : GUARD_NUMBER_COUNT,
+                       is_json(run));
+    *rv = found.is_partial ? APR_INCOMPLETE : APR_SUCCESS;
+    return found.is_partial ? HTGUARD_STORE_ERROR : HTGUARD_DONE;
 }
 
 htguard_exit_e htguard_command_run(const htguard_run_t *run, apr_status_t *rv)

@@ -177,12 +177,12 @@ void htguard_show_unlocked(const htguard_unlocked_t *what, int json)
            escape(shown[3], what->by));
 }
 
-void htguard_show_stats(const guard_stats_t *stats, int json)
+void htguard_show_stats(const guard_stats_t *stats, unsigned count, int json)
 {
     if (json) {
         htguard_show_json_begin();
     }
-    for (unsigned i = 0; i < GUARD_NUMBER_COUNT; i++) {
+    for (unsigned i = 0; i < count; i++) {
         guard_number_t number = guard_stats_number(stats, i);
 
         printf(json ? ",\"%s\":%" APR_UINT64_T_FMT

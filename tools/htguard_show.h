@@ -42,8 +42,8 @@ void htguard_show_json_begin(void);
 /** One record as a JSON object. */
 void htguard_show_json(const guard_entry_t *entry);
 
-/** The counters, a line each, or as a JSON object. */
-void htguard_show_stats(const guard_stats_t *stats, int json);
+/** The first count of the numbers, a line each, or as a JSON object. */
+void htguard_show_stats(const guard_stats_t *stats, unsigned count, int json);
 
 /** The audit line; docs/log.md has it among the server's. Or the same as a
  *  JSON object. */

@@ -1,0 +1,60 @@
+/* Licensed under the Apache License, Version 2.0; see LICENSE. */
+/*
+ * redis_store.c: the store contract, run against the store in Redis, with a
+ * table in shared memory behind it as in a server: by connections as a tool
+ * has them, and as a child has them, with its memory and its ear.
+ */
+#include "store_contract.h"
+#include "store_contract_time.h"
+#include "store_contract_walk.h"
+#include "redis_server.h"
+#include "shm.h"
+
+#include "guard_store_redis_inside.h"
+
+static guard_store_t *open_store(guard_store_t *local, const char *prefix,
+                                 apr_pool_t *pool)
+{
+    char url[120], prefix_word[40];
+    const char *words[] = {url, prefix_word, "timeout=5s", NULL};
+    const char *culprit, *remedy;
+    guard_redis_options_t options;
+    guard_store_t *store = NULL;
+
+    snprintf(url, sizeof url, "unix:%s", redis_server_path);
+    snprintf(prefix_word, sizeof prefix_word, "prefix=%s", prefix);
+    remedy = guard_redis_options_read(&options, words, &culprit, pool);
+    if (remedy || guard_store_redis_open(&store, &options, local, shm_hear,
+                                         NULL, pool) != APR_SUCCESS) {
+        printf("Bail out! can't open: %s\n", remedy ? remedy : shm_said);
+        exit(1);
+    }
+    guard_redis_store_of(store)->goes_by_caller = 1;
+    return store;
+}
+
+int main(void)
+{
+    uint64_t now_usec = (uint64_t)apr_time_from_sec(1000000);
+    redisContext *context;
+    guard_store_t *local, *store;
+
+    shm_begin();
+    context = redis_server_start();
+    if (!context) {
+        return redis_server_skip();
+    }
+    local = shm_serve(4096, NULL);
+    shm_said[0] = '\0';
+    store = open_store(local, "one", shm_pool);
+    is(guard_store_redis_child_init(store, 4, shm_pool), APR_SUCCESS,
+       "a child's connections");
+    contract_reserve(store, now_usec);
+    contract_time(store, now_usec);
+    contract_walk(store, now_usec);
+    shm_is_sound(local, now_usec, "the table behind it");
+    is_str(shm_said, "", "and nothing had to be said");
+    redisFree(context);
+    shm_close();
+    return tap_done();
+}

@@ -255,17 +255,18 @@ fuzz: ## look for inputs that break it; FUZZ=seconds each, TARGET=name
 	    $(FUZZ_TARGET:%=$B/fuzz/%)
 	@fuzz/run $B/fuzz $(FUZZ) $(FUZZ_TARGET)
 
-tidy: ## look at the sources with clang-tidy
-	clang-tidy --quiet $(UPPER_SRC) $(LOWER_SRC) $(wildcard tools/*.c) -- \
-	    -std=gnu11 -Isrc -isystem $(APXS_INCLUDE) \
+tidy: $(if $(REDIS_LIBS),$B/guard_store_redis_script.inc) ## look at the sources with clang-tidy
+	clang-tidy --quiet $(UPPER_SRC) $(LOWER_SRC) $(wildcard tools/*.c) \
+	    $(if $(REDIS_LIBS),mod_auth_guard_redis.c $(REDIS_SRC)) -- \
+	    -std=gnu11 -Isrc -I$B -isystem $(APXS_INCLUDE) \
 	    $(patsubst -I%,-isystem %,$(APR_FLAGS)) \
-	    -DGUARD_RUNTIMEDIR='""' -DGUARD_STEPS
+	    -DGUARD_RUNTIMEDIR='""' -DHTGUARD_LIBEXECDIR='""' -DGUARD_STEPS
 
 clean: ## remove what was built
 	rm -rf $B
 
 format: ## lay the C sources out by .clang-format
-	clang-format -i mod_auth_guard.c $(wildcard src/*.[ch] tools/*.[ch] t/unit/*.[ch] \
+	clang-format -i $(wildcard mod_auth_guard*.c src/*.[ch] tools/*.[ch] t/unit/*.[ch] \
 	    t/mod/*.c t/tool/*.[ch] fuzz/*.c fuzz/lib/*.[ch])
 
 -include $(shell find $B -path $B/debs -prune -o -name '*.d' -print 2>/dev/null)

@@ -10,6 +10,7 @@ use lib "$Bin/lib";
 use File::Temp ();
 use Test::More;
 use AuthGuard::Httpd;
+use AuthGuard::Redis;
 
 my $top = AuthGuard::Modules::top();
 my $httpd = AuthGuard::Modules::httpd_path();
@@ -17,6 +18,7 @@ my $dir = File::Temp::tempdir('authguard-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $head = join('', map { AuthGuard::Modules::load_line($_) }
       qw(mpm_event authn_core authn_file authz_core authz_user auth_basic))
   . 'LoadModule auth_guard_module ' . AuthGuard::Modules::guard_path() . "\n"
+  . (-e AuthGuard::Redis::module_path() ? AuthGuard::Redis::load_line() : '')
   . "ServerName localhost\nErrorLog $dir/error.log\nDefaultRuntimeDir $dir\n";
 
 my @fixed = (Status => 'External', Module => 'mod_auth_guard',
@@ -165,6 +167,9 @@ for my $name (sort keys %table) {
 # Every example is a configuration that httpd takes.
 {
     my $skip = qr/AuthLDAPURL|AuthGuardProvider file ldap/;
+
+    $skip = qr/$skip|AuthGuardStore redis/
+      unless -e AuthGuard::Redis::module_path();
 
     for my $name (sort keys %docs) {
         my @lines = map { s/\A {4}//r } $docs{$name}{prose} =~ /^( {4}.*\n)/mg;

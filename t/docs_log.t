@@ -19,7 +19,7 @@ sub slurp {
 }
 
 my %logged;
-for my $path (glob 'mod_auth_guard.c src/*.[ch] tools/*.[ch]') {
+for my $path (glob 'mod_auth_guard*.c src/*.[ch] tools/*.[ch]') {
     my $text = slurp($path);
 
     $text =~ s{/\*.*?\*/}{}gs;

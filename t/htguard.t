@@ -99,8 +99,8 @@ for my $line ('', 'lists', 'list extra', 'list --all', '--colour list',
     'check', 'check 192.0.2.0/24', 'check 192.0.2.256', 'check a b',
     'check --user alice 192.0.2.1', 'unlock', 'unlock 192.0.2.1 --all',
     'unlock --user alice --all', 'unlock 192.0.2.0/33', 'unlock a b',
-    'unlock --user', 'stats --locked', '-f', '-r redis://localhost list',
-    'list --json=1')
+    'unlock --user', 'stats --locked', '-f', '-r', 'list --json=1',
+    '-f x -r unix:/x list', '--secret x list', '--ca x stats')
 {
     my ($code, $said, $why) = $bare->run(split ' ', $line);
 

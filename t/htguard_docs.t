@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/lib";
 use AuthGuard::Test;
 use AuthGuard::Htguard;
 use AuthGuard::Modules;
+use File::Temp ();
 use JSON::PP qw(decode_json);
 
 my $top = AuthGuard::Modules::top();
@@ -51,18 +52,25 @@ my %general = map { $_ => 1 } $help =~ /^  (--?\w+)/mg,
   $help =~ /^  -\w, (--\w+)/mg;
 is(man_options($section{OPTIONS}), sorted(keys %general),
     'the man page tells of every option of --help');
-is(completed('htguard -'), sorted(qw(-f --file -h --help -V --version)),
+my @redis = qw(--secret --password --prefix --ca --cert --key);
+is(completed('htguard -'),
+    sorted(qw(-f --file -r --redis -h --help -V --version)),
     'completion: those that need no command');
+is(completed('htguard --redis x --'),
+    sorted(qw(--file --help --version), @redis),
+    'completion: those that go with -r');
+is(sorted($help =~ /^  (--\w+) .* with -r: /mg), sorted(@redis),
+    '--help: the same');
 
 # What each command takes: the program itself is asked, with a file that is
 # not there: 1 if the line is right, 2 if not.
 my %line = (list => 'list', check => 'check 192.0.2.7', stats => 'stats',
     unlock => 'unlock');
-my %value = ('--scope' => 'S', '--user' => 'NAME');
+my %value = map { $_ => 'x' } qw(--scope --user), @redis;
 
 for my $command (@commands) {
     my @taken = sort $helped{$command} =~ /(--\w+)/g;
-    my @all = grep { /\A--/ && !/file|help|version/ } sort keys %general;
+    my @all = grep { /\A--/ && !/file|redis|help|version/ } sort keys %general;
     my %status;
 
     for my $option (@all) {
@@ -81,8 +89,17 @@ for my $command (@commands) {
     is(completed("htguard $command --"), "@taken", "$command: completion");
 }
 
-# What people are told to type: lines of examples.
+# What people are told to type: lines of examples. Files that they name are
+# there, and no store is.
+my $dir = File::Temp->newdir('authguard-XXXXXX', TMPDIR => 1);
+my $bare = AuthGuard::Htguard->new;
 my %shown;
+
+for my $name (qw(secret password)) {
+    open(my $out, '>', "$dir/auth-guard.$name") or die "$dir: $!";
+    print $out "what nobody else must know\n";
+    chmod 0600, $out;
+}
 for my $path (glob("$top/README.md $top/docs/*.md $top/tools/htguard.8")) {
     my $name = $path =~ s{\A\Q$top/\E}{}r;
     my $indent = $name =~ /\.md\z/ ? ' {4}' : '';
@@ -90,10 +107,13 @@ for my $path (glob("$top/README.md $top/docs/*.md $top/tools/htguard.8")) {
       /^$indent(?:sudo )?htguard ([^\n|#]*)/mg;
 
     for my $example (@examples) {
-        my ($status, undef, $err) = $nowhere->run(split ' ', $example);
+        my $is_fleet = $example =~ s/^-r \S+ /-r unix:$dir\/none /;
+        my ($status, undef, $err) =
+          ($is_fleet ? $bare : $nowhere)
+          ->run(map { s{^/etc/apache2/}{$dir/}r } split ' ', $example);
 
         is($status, 1, "$name: htguard $example") or diag($err);
-        my ($command) = $example =~ /\b([a-z]+)\b/;
+        my ($command) = $example =~ s/^-r .* (?=\w)//r =~ /\b([a-z]+)\b/;
         $shown{$name}{$command} = 1;
     }
 }
@@ -139,10 +159,12 @@ is(sorted($in_man{stats} =~ /^\.Cm (\w+)/mg), 'version',
 $t->done;
 
 # What of the environment it looks at.
-my $sources = join '',
-  map { AuthGuard::Httpd::slurp($_) } glob "$top/tools/*.c";
+my $sources = join '', map { AuthGuard::Httpd::slurp($_) } glob("$top/tools/*.c"),
+  "$top/src/guard_store_redis_url.c";
+my %named = $sources =~ /^#define (\w+) "(\w+)"$/mg;
 is(sorted($section{ENVIRONMENT} =~ /^\.(?:It )?Ev (\w+)/mg),
-    sorted($sources =~ /getenv\("(\w+)"\)/g), 'the man page: the environment');
+    sorted(map { /"(\w+)"/ ? $1 : $named{$_} // $_ }
+          $sources =~ /getenv\(("?\w+"?)\)/g), 'the man page: the environment');
 
 SKIP: {
     my ($groff) = grep { -x } map { "$_/groff" } split /:/, $ENV{PATH};

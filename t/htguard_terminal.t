@@ -158,7 +158,14 @@ sub completed {
 my %completed = (
     'htguard ' => 'check list stats unlock',
     'htguard u' => 'unlock',
-    'htguard -' => '--file --help --version -V -f -h',
+    'htguard -' => '--file --help --redis --version -V -f -h -r',
+    'htguard -r unix:/none -' => '--ca --cert --file --help --key --password '
+      . '--prefix --redis --secret --version -V -f -h',
+    'htguard --redis unix:/none --p' => '--password --prefix',
+    'htguard -r ' => '',
+    'htguard -r unix:/none --ca x unlock ' => '--all --json --scope --user',
+    "htguard -r unix:/none unlock " => '--all --json --scope --user',
+    "htguard -r unix:/none --secret " . $t->root . '/run/authguard.s' => $file,
     'htguard list ' => '--json --locked --scope',
     'htguard list --locked --' => '--json --scope',
     'htguard stats ' => '--json',

@@ -2,9 +2,10 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # What `make install` puts where, below DESTDIR and nowhere else, and that
-# `make uninstall` takes it away; that the configuration it brings is taken by
-# httpd, as it stands and with every line of it switched on; and that all who
-# name the version name the same.
+# `make uninstall` takes it away, with the Redis store and without, as it was
+# built or not; that the configuration it brings is taken by httpd, as it stands
+# and with every line of it switched on; and that all who name the version name
+# the same.
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use AuthGuard::Test;
@@ -14,6 +15,7 @@ use File::Basename qw(dirname);
 use File::Find ();
 use File::Path qw(make_path);
 use File::Temp ();
+use AuthGuard::Redis;
 
 my $top = AuthGuard::Modules::top();
 my $built = dirname(AuthGuard::Modules::guard_path());
@@ -25,7 +27,7 @@ my $share = "$prefix/share/mod_auth_guard";
 
 # What the make around us hands down is not for ours.
 delete @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES DESTDIR PREFIX DOCDIR
-      STATEDIR B)};
+      LIBEXECDIR STATEDIR B)};
 
 sub slurp { return AuthGuard::Httpd::slurp($_[0]) }
 
@@ -90,9 +92,17 @@ my %wanted = (
 );
 my %a2enmod = map { ("$mods/auth_guard.$_" => '0644') } qw(load conf);
 
+# Where hiredis is.
+my %redis = (
+    "$lib/mod_auth_guard_redis.so" => '0644',
+    "$prefix/lib/mod_auth_guard/htguard-redis" => '0755',
+);
+my %redis_a2enmod = ("$mods/auth_guard_redis.load" => '0644');
+my $has_redis = -e AuthGuard::Redis::module_path();
+
 sub stamps {
     return join ' ', map { join ':', $_, (lstat $_)[1, 9, 10] }
-      sort keys %wanted, keys %a2enmod;
+      sort keys %wanted, keys %redis, keys %a2enmod, keys %redis_a2enmod;
 }
 
 {
@@ -101,7 +111,8 @@ sub stamps {
 
     make_path("$tmp$mods");
     make('install', "DESTDIR=$tmp");
-    is_deeply(files_below("$tmp", ''), { %wanted, %a2enmod },
+    is_deeply(files_below("$tmp", ''),
+        { %wanted, %a2enmod, $has_redis ? (%redis, %redis_a2enmod) : () },
         'these files, with these modes, and no others');
     is(stamps(), $before, 'and nothing outside of DESTDIR');
 
@@ -124,8 +135,23 @@ sub stamps {
 
     like(make('uninstall', "DESTDIR=$tmp"), qr/left: .*auth_guard\.conf/,
         'what stays is named');
-    is_deeply(files_below("$tmp", ''), {%a2enmod}, 'the rest is gone');
-    ok(!-e "$tmp$share" && !-e "$tmp$doc", 'with its directories');
+    is_deeply(files_below("$tmp", ''),
+        { %a2enmod, $has_redis ? %redis_a2enmod : () }, 'the rest is gone');
+    ok(!-e "$tmp$share" && !-e "$tmp$doc" && !-e "$tmp$prefix/lib/mod_auth_guard",
+        'with its directories');
+}
+
+# The other way: as if it had been built with hiredis, or without it.
+{
+    my $tmp = File::Temp->newdir('authguard-XXXXXX', TMPDIR => 1);
+
+    make_path("$tmp/build", "$tmp/root$mods");
+    spew("$tmp/build/$_", '') for qw(mod_auth_guard.so htguard),
+      $has_redis ? () : qw(mod_auth_guard_redis.so htguard-redis);
+    make('install', "DESTDIR=$tmp/root", "B=$tmp/build");
+    is_deeply(files_below("$tmp/root", ''),
+        { %wanted, %a2enmod, $has_redis ? () : (%redis, %redis_a2enmod) },
+        'the Redis store is installed where it was built, and only there');
 }
 
 # Start httpd with the configuration, and see it serve.
@@ -163,7 +189,8 @@ sub takes {
     is(takes('with it', $conf), 0, 'and not there now');
     ok(-s "$state/authguard.shm", 'but in the directory');
 
-    # A directive is behind its '#' at once, or indented below a section's.
+    # A directive is behind its '#' at once, or indented below a section's. What
+    # mod_auth_guard_redis is to do is not looked at where it is not loaded.
     (my $every = $conf) =~ s/^( *)#(?=[A-Z<]|    )/$1/mg;
     cmp_ok(scalar(() = $every =~ /^ *AuthGuard\w+ /mg), '>=', 8,
         'the sample shows directives');

@@ -178,7 +178,9 @@ static void put_health(request_rec *r, const guard_status_t *status)
                          guard_page_number(r, counter[GUARD_COUNT_LOCKOUTS]),
                          " lockouts in all</span>", NULL));
     put_fact(r, "", "Remembered", guard_page_number(r, stats->clients_tracked),
-             draw_fill(r, stats));
+             status->store->is_far && !stats->is_down
+                 ? "<span>by the fleet</span>"
+                 : draw_fill(r, stats));
     put_fact(r, counter[GUARD_COUNT_OVERFLOW] ? "bad" : "", "Found no room",
              guard_page_number(r, counter[GUARD_COUNT_OVERFLOW]),
              apr_pstrcat(r->pool, "<span>",

@@ -150,7 +150,7 @@ static apr_status_t show(walk_t *walk, const uint64_t *ids, unsigned count,
     guard_redis_talk_t talk;
     guard_redis_cause_e cause = begin_step(&talk, walk->redis);
 
-    memset(shown->is_there, 0, sizeof(shown->is_there));
+    memset(shown, 0, sizeof(*shown));
     for (unsigned i = 0; i < count; i++) {
         size_t length =
             guard_redis_key_write(key[i], &walk->redis->names, ids[i]);

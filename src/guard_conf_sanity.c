@@ -19,8 +19,6 @@
 
 APLOG_USE_MODULE(auth_guard);
 
-/* ---- what stands in the sections ---- */
-
 /* What the directives of a section, and of those around it, come to. */
 typedef struct section_t {
     int is_on;       /* AuthGuard On or Observe */
@@ -144,8 +142,6 @@ static void tell_uncounted(server_rec *main)
     }
 }
 
-/* ---- passwords in clear ---- */
-
 /* Whether a directive that begins so stands at this level or in a section
  * below. word: among its arguments, or NULL. */
 static int has_line(apr_pool_t *temp, const ap_directive_t *line,
@@ -244,8 +240,6 @@ static void tell_clear(apr_pool_t *temp, server_rec *main)
     }
 }
 
-/* ---- addresses that anybody may write ---- */
-
 /* mod_remoteip takes any client for a trusted proxy where none is named: then
  * who guesses has as many addresses as he likes, and no limit holds. */
 static void tell_believing(apr_pool_t *temp, server_rec *main)
@@ -260,8 +254,6 @@ static void tell_believing(apr_pool_t *temp, server_rec *main)
                      "address: name the proxies by RemoteIPInternalProxy");
     }
 }
-
-/* ---- limits that hardly limit ---- */
 
 /* Wrong guesses an hour that a patient client may make: just below the limit,
  * or through one lockout after the other. */

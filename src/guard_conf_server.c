@@ -96,7 +96,7 @@ static const char *set_away(cmd_parms *cmd, guard_server_conf_t *conf,
     remedy =
         away->provider->read(&away->options, word + 1, &culprit, cmd->pool);
     if (remedy) {
-        return guard_conf_complain(cmd, culprit, remedy);
+        return guard_conf_complain(cmd, culprit ? culprit : "", remedy);
     }
     conf->away = away;
     return NULL;

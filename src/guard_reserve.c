@@ -1,24 +1,20 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * guard_reserve.c owns the dealings of one guess with the store: claims,
- * waiting, settling, and what is noted of it. It knows no AuthType, no status
- * and no other module.
+ * reserving, settling, and what is noted of it. It knows no AuthType, no
+ * status and no other module; how long it is asked is guard_ask.c's.
  *
  * Invariant: every attempt that was admitted is settled once, and every one
  * that presented a guess is counted under exactly one outcome.
  */
 #include "guard_reserve.h"
+#include "guard_ask.h"
 #include "guard_server.h"
-#include "guard_wait.h"
 
 #include <apr_strings.h>
 #include <http_core.h>
 
 #include <string.h>
-
-/* How a waiting request looks again: soon at first, then less often. */
-#define PAUSE_USEC_MIN 1000
-#define PAUSE_USEC_MAX 20000
 
 int guard_reserve_observes(const guard_attempt_t *a)
 {
@@ -142,165 +138,6 @@ static void log_lockouts(guard_attempt_t *a, const guard_claim_t *claims,
     }
 }
 
-/* One request's waiting: for a place, a check or a verdict, which keeps one of
- * the child's threads that may wait; or for the store's lock, which does not:
- * its holder has lost the processor, and nobody but this client's own requests
- * and a few others' want that lock. */
-typedef struct patience_t {
-    uint64_t start_usec;
-    apr_interval_time_t wait_usec;
-    apr_interval_time_t pause_usec;
-    int holds[GUARD_WAIT_KINDS]; /* counted among those that may wait */
-} patience_t;
-
-static patience_t begin_patience(const guard_attempt_t *a)
-{
-    patience_t patience = {.start_usec = guard_store_clock(),
-                           .wait_usec = a->store->wait_usec,
-                           .pause_usec = PAUSE_USEC_MIN};
-
-    return patience;
-}
-
-/* Sleep a little. @return 1, or 0 if it has waited long enough. */
-static int nap(patience_t *patience)
-{
-    if (guard_store_clock() - patience->start_usec >=
-        (uint64_t)patience->wait_usec) {
-        return 0;
-    }
-    apr_sleep(patience->pause_usec);
-    patience->pause_usec *= patience->pause_usec < PAUSE_USEC_MAX ? 2 : 1;
-    return 1;
-}
-
-/* Whether nobody has failed at this address. */
-static int is_clean(const guard_attempt_t *a)
-{
-    for (unsigned i = 0; i < a->claim_count; i++) {
-        guard_kind_e kind = a->claims[i].client.kind;
-
-        if ((kind == GUARD_KIND_IP || kind == GUARD_KIND_LOGIN) &&
-            a->report.standing[i].failures) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-/* Wait a little for something. @return 1, or 0 if it may not any longer. */
-static int wait_more(const guard_attempt_t *a, patience_t *patience,
-                     guard_wait_e what)
-{
-    if (!patience->holds[what]) {
-        patience->holds[what] =
-            guard_wait_begin(what, a->guess.tag, is_clean(a));
-    }
-    return patience->holds[what] && nap(patience);
-}
-
-static void end_patience(const patience_t *patience)
-{
-    for (guard_wait_e what = 0; what < GUARD_WAIT_KINDS; what++) {
-        if (patience->holds[what]) {
-            guard_wait_end(what);
-        }
-    }
-}
-
-static void give_check_back(guard_attempt_t *a)
-{
-    if (a->check == GUARD_CHECK_TAKEN) {
-        guard_server_check_end();
-    }
-    a->check = GUARD_CHECK_NONE;
-    a->ticket.no_check = guard_server_check_is_limited();
-}
-
-/* Take one of the server's checks, if it has one to spare. @return 1 if so */
-static int take_check(guard_attempt_t *a)
-{
-    if (a->check == GUARD_CHECK_NONE) {
-        a->check = guard_server_check_begin();
-        a->ticket.no_check = a->check == GUARD_CHECK_NONE;
-    }
-    return !a->ticket.no_check;
-}
-
-/* One question to the store. Where it would admit if only the server had a
- * check to spare, one is taken, and the question put again. Without waiting
- * for a check there is one question only, for its answer is counted; and where
- * a question is a way to another machine and back. */
-static apr_status_t ask_once(guard_attempt_t *a, guard_patience_e how)
-{
-    apr_status_t rv;
-
-    if (how != GUARD_MAY_WAIT || a->store->is_far) {
-        take_check(a);
-    }
-    do {
-        rv = a->store->ops->reserve(a->store, guard_store_clock(), a->claims,
-                                    a->claim_count, &a->guess, how, &a->ticket,
-                                    &a->report);
-    } while (rv == APR_SUCCESS && a->report.lacks_check &&
-             how == GUARD_MAY_WAIT && take_check(a));
-    return rv;
-}
-
-/*
- * Ask the store until it has decided. What is waited for, a place, a verdict,
- * a check, or a lock whose holder has lost the processor, is not held
- * meanwhile. A thread that may not wait, or not any longer, takes the answer
- * as it stands; but where the guess turns out to be under way elsewhere, that
- * verdict is worth a wait of its own. One that observes never waits.
- */
-static apr_status_t ask_store(guard_attempt_t *a, patience_t *patience)
-{
-    guard_patience_e how =
-        guard_reserve_observes(a) ? GUARD_LAST_TRY : GUARD_MAY_WAIT;
-
-    for (;;) {
-        apr_status_t rv = ask_once(a, how);
-        int is_join = a->report.is_join;
-
-        if (rv == APR_TIMEUP) {
-            give_check_back(a);
-            if (nap(patience)) {
-                continue;
-            }
-            return rv;
-        }
-        if (rv != APR_SUCCESS || a->report.verdict != GUARD_WAIT) {
-            return rv;
-        }
-        give_check_back(a);
-        if (!wait_more(a, patience,
-                       is_join ? GUARD_WAIT_FOR_VERDICT
-                               : GUARD_WAIT_FOR_PLACE)) {
-            how = is_join || how == GUARD_MAY_JOIN ? GUARD_LAST_TRY
-                                                   : GUARD_MAY_JOIN;
-        }
-    }
-}
-
-static void reserve(guard_attempt_t *a)
-{
-    patience_t patience = begin_patience(a);
-    apr_status_t rv;
-
-    give_check_back(a);
-    rv = ask_store(a, &patience);
-    end_patience(&patience);
-    guard_log_store(a->r, rv);
-    if (rv != APR_SUCCESS) {
-        memset(&a->report, 0, sizeof(a->report));
-        a->report.verdict = GUARD_OVERLOAD;
-    }
-    if (a->report.verdict != GUARD_ADMIT || a->report.is_proven) {
-        give_check_back(a);
-    }
-}
-
 /* What each verdict means for the rest of httpd, and for the counters. */
 static const struct refusal_t {
     guard_verdict_e verdict;
@@ -344,7 +181,7 @@ guard_verdict_e guard_reserve_begin(guard_attempt_t *a)
 {
     a->guess = guard_credentials_guess(&a->credentials, &a->store->guess_secret,
                                        a->guess_realm);
-    reserve(a);
+    guard_ask_reserve(a);
     log_lockouts(a, a->claims, a->claim_count);
     if (a->report.verdict != GUARD_ADMIT) {
         note_refusal(a, 1);
@@ -352,22 +189,27 @@ guard_verdict_e guard_reserve_begin(guard_attempt_t *a)
     return a->report.verdict;
 }
 
+static apr_status_t peek(guard_attempt_t *a)
+{
+    return a->store->ops->peek(a->store, guard_store_clock(), a->claims,
+                               a->claim_count, &a->report);
+}
+
 guard_verdict_e guard_reserve_peek(guard_attempt_t *a)
 {
-    patience_t patience = begin_patience(a);
-    apr_status_t rv;
+    apr_status_t rv = guard_ask_insist(a, peek);
 
-    do {
-        rv = a->store->ops->peek(a->store, guard_store_clock(), a->claims,
-                                 a->claim_count, &a->report);
-    } while (rv == APR_TIMEUP && nap(&patience));
-    end_patience(&patience);
-    guard_log_store(a->r, rv);
     if (rv != APR_SUCCESS || a->report.verdict != GUARD_LOCKED) {
         return GUARD_ADMIT;
     }
     note_refusal(a, 0);
     return GUARD_LOCKED;
+}
+
+static apr_status_t settle(guard_attempt_t *a)
+{
+    return a->store->ops->settle(a->store, guard_store_clock(), &a->ticket,
+                                 a->outcome, &a->report);
 }
 
 void guard_reserve_settle(guard_attempt_t *a, guard_outcome_e outcome)
@@ -383,16 +225,10 @@ void guard_reserve_settle(guard_attempt_t *a, guard_outcome_e outcome)
         [GUARD_ABANDONED] = {GUARD_STATE_OK, GUARD_COUNT_ABANDONED,
                              GUARD_VISIT_VOID},
     };
-    patience_t patience = begin_patience(a);
-    apr_status_t rv;
 
-    give_check_back(a);
-    do {
-        rv = a->store->ops->settle(a->store, guard_store_clock(), &a->ticket,
-                                   outcome, &a->report);
-    } while (rv == APR_TIMEUP && nap(&patience));
-    end_patience(&patience);
-    guard_log_store(a->r, rv);
+    guard_ask_give_check_back(a);
+    a->outcome = outcome;
+    guard_ask_insist(a, settle);
     a->store->ops->tally(a->store, TOLD[outcome].counter);
     a->visit->ended = TOLD[outcome].ended;
     guard_reserve_show(a, TOLD[outcome].state, GUARD_ANSWER_NONE);

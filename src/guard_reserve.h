@@ -33,7 +33,9 @@ typedef struct guard_attempt_t {
     guard_guess_t guess;
     guard_ticket_t ticket;
     guard_report_t report;
-    guard_check_e check; /* the server's place for this check */
+    guard_outcome_e outcome; /* of the check, once it has ended */
+    guard_check_e check;     /* the server's place for this check */
+    int lacked_check;        /* a far store would have admitted, but for one */
     guard_visit_t *visit;
 } guard_attempt_t;
 

@@ -78,7 +78,9 @@ typedef enum {
 
 /**
  * One attempt's dealings with the store. The caller zeroes it, passes it to
- * every reserve of the attempt, and to settle; the rest is the store's.
+ * every reserve of the attempt, and to settle; the rest is the store's. An
+ * attempt that is to reserve again after it was settled zeroes it but for
+ * has_joined and away.
  */
 typedef struct guard_ticket_t {
     guard_ticket_e state;

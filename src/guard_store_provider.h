@@ -28,7 +28,7 @@ typedef struct guard_store_provider_t {
      * name.
      * @param words NULL-terminated
      * @param options set to what open() shall get; lasts as long as pool
-     * @param culprit set to the word that is complained of
+     * @param culprit set to the word that is complained of; NULL: one lacks
      * @return NULL, or what would be right
      */
     const char *(*read)(void **options, const char *const *words,

@@ -103,8 +103,6 @@ guard_redis_mark_t guard_redis_memory_mark(const guard_redis_memory_t *memory,
     return mark;
 }
 
-/* ---- proofs ---- */
-
 static int is_proof(const _Atomic uint64_t entry[2], uint64_t hash,
                     uint64_t *asked)
 {
@@ -185,8 +183,6 @@ void guard_redis_memory_doubt_all(guard_redis_memory_t *memory)
 {
     atomic_fetch_add(&memory->doubts, 1);
 }
-
-/* ---- lockouts ---- */
 
 /* What a lockout's first word must be. Times in different words could make up
  * for each other in a plain xor. */

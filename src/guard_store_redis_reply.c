@@ -66,8 +66,6 @@ struct guard_redis_reader_t {
     large_t *large;
 };
 
-/* ---- room ---- */
-
 static int has_large(guard_redis_reader_t *reader)
 {
     if (!reader->large) {
@@ -128,8 +126,6 @@ static char *take_text(guard_redis_reader_t *reader, size_t length)
     area->text_length += length + 1;
     return text;
 }
-
-/* ---- what hiredis calls; NULL ends the reading ---- */
 
 static guard_redis_reader_t *reader_of(const redisReadTask *task)
 {
@@ -265,8 +261,6 @@ static redisReplyObjectFunctions FUNCTIONS = {.createString = create_string,
                                               .createBool = create_bool,
 #endif
                                               .freeObject = free_object};
-
-/* ---- the reader ---- */
 
 static void begin_reply(guard_redis_reader_t *reader)
 {

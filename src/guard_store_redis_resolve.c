@@ -113,8 +113,6 @@ apr_status_t guard_redis_lookup(guard_redis_found_t *found, const char *host,
     return look_up(found, host, port, 0);
 }
 
-/* ---- the process that looks up ---- */
-
 /* Of the parent's signals none may find the parent's handlers here. */
 static void forget_parent(pid_t parent)
 {

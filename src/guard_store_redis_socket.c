@@ -94,8 +94,6 @@ guard_redis_cause_e guard_redis_socket_wait(guard_redis_socket_t *sock,
                                                    : GUARD_REDIS_TIMEOUT;
 }
 
-/* ---- opening ---- */
-
 static int take_options(int fd)
 {
     static const struct {
@@ -223,8 +221,6 @@ void guard_redis_socket_close(guard_redis_socket_t *sock)
         sock->fd = -1;
     }
 }
-
-/* ---- bytes ---- */
 
 static guard_redis_io_e outcome(guard_redis_socket_t *sock, ssize_t count,
                                 guard_redis_io_e later)

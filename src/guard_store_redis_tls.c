@@ -37,8 +37,6 @@ static SSL *ssl_of(const guard_redis_session_t *session)
     return (SSL *)(uintptr_t)session;
 }
 
-/* ---- the layer below ---- */
-
 static int fd_of(BIO *bio) { return (int)(intptr_t)BIO_get_data(bio); }
 
 static int is_later(void) { return errno == EAGAIN || errno == EWOULDBLOCK; }
@@ -77,8 +75,6 @@ static long layer_control(BIO *bio, int command, long number, void *data)
     (void)bio, (void)number, (void)data;
     return command == BIO_CTRL_FLUSH;
 }
-
-/* ---- preparing ---- */
 
 static const char *last_error(void)
 {
@@ -179,8 +175,6 @@ const char *guard_redis_tls_prepare(guard_redis_tls_t **out,
     }
     return wrong;
 }
-
-/* ---- a session ---- */
 
 /* The name is told to the server (SNI), an address never is. */
 static int expect_host(SSL *ssl, const guard_redis_tls_t *tls)

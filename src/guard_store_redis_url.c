@@ -41,8 +41,6 @@ int guard_redis_has_tls(void)
 #endif
 }
 
-/* ---- one option ---- */
-
 static const char *set_timeout(reading_t *reading, const char *value)
 {
     apr_interval_time_t usec;
@@ -196,8 +194,6 @@ static const char *read_option(reading_t *reading, given_t *given,
            "secret=FILE, password=FILE, prefix=NAME, connections=N, ca=FILE, "
            "cert=FILE and key=FILE";
 }
-
-/* ---- all of them ---- */
 
 static const char *finish_password(reading_t *reading, const given_t *given,
                                    const char **culprit)

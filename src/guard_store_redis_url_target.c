@@ -68,8 +68,6 @@ const char *guard_redis_url_show(const char *url, apr_pool_t *pool)
                        rest[shown] ? "?..." : "", NULL);
 }
 
-/* ---- pieces ---- */
-
 static int hex_of(char digit)
 {
     return apr_isdigit(digit) ? digit - '0' : (digit | 0x20) - 'a' + 10;
@@ -117,8 +115,6 @@ static const char *read_user(guard_redis_target_t *target, const char *text,
     target->user = decode(text, length, pool);
     return target->user ? NULL : BAD_USER;
 }
-
-/* ---- a host ---- */
 
 /* A name, or an IPv4 address: what can't be told from one is left to the
  * resolver. */
@@ -197,8 +193,6 @@ static const char *read_network(guard_redis_target_t *target, const char *text,
     return NULL;
 }
 
-/* ---- a unix socket ---- */
-
 static const char *read_parameter(guard_redis_target_t *target,
                                   const char *text, size_t length,
                                   apr_pool_t *pool)
@@ -259,8 +253,6 @@ static const char *read_local(guard_redis_target_t *target, const char *text,
                      target->user ? encode(target->user, pool) : "");
     return wrong;
 }
-
-/* ---- the whole ---- */
 
 const char *guard_redis_url_read(guard_redis_target_t *target, const char *url,
                                  apr_pool_t *pool)

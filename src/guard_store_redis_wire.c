@@ -28,8 +28,6 @@ const char *guard_redis_cause_name(guard_redis_cause_e cause)
     return (unsigned)cause < GUARD_REDIS_CAUSES ? NAME[cause] : "?";
 }
 
-/* ---- one wire ---- */
-
 static apr_status_t end_wire(void *data)
 {
     guard_redis_wire_t *wire = data;
@@ -94,8 +92,6 @@ void guard_redis_wire_blame(guard_redis_wire_t *wire,
     guard_redis_trouble_quote(wire->trouble, reply, wire->target->password);
 }
 
-/* ---- asking ---- */
-
 /* An exchange behind which nothing may be left over. */
 static guard_redis_cause_e run_alone(guard_redis_wire_t *wire,
                                      guard_redis_exchange_t *exchange,
@@ -134,8 +130,6 @@ guard_redis_cause_e guard_redis_wire_ask(guard_redis_wire_t *wire,
     }
     return cause;
 }
-
-/* ---- connecting ---- */
 
 /* What a command of ours was answered. */
 typedef struct answer_t {
@@ -267,8 +261,6 @@ guard_redis_wire_connect(guard_redis_wire_t *wire,
     return wire->target->path ? open_one(wire, NULL, deadline_usec)
                               : open_any(wire, addresses, count, deadline_usec);
 }
-
-/* ---- listening ---- */
 
 static void want_subscribed(void *baton, unsigned index,
                             const guard_redis_reply_t *reply)

@@ -20,8 +20,6 @@
 #define OUT_ENOUGH 65536 /* with so much to be sent, the rest waits */
 #define READ_BYTES 16384 /* at once */
 
-/* ---- ends ---- */
-
 static void wipe_out(guard_redis_wire_t *wire)
 {
     if (wire->out) {
@@ -59,8 +57,6 @@ guard_redis_cause_e guard_redis_wire_end_by_socket(guard_redis_wire_t *wire,
                  wire->socket.doing);
     return guard_redis_wire_end(wire, cause, text);
 }
-
-/* ---- out ---- */
 
 static int has_room(guard_redis_wire_t *wire, size_t more)
 {
@@ -200,8 +196,6 @@ static guard_redis_cause_e push(guard_redis_wire_t *wire,
                                                  "no memory for a command")
                           : GUARD_REDIS_FINE;
 }
-
-/* ---- in ---- */
 
 guard_redis_cause_e guard_redis_wire_hand_on(guard_redis_wire_t *wire,
                                              guard_redis_exchange_t *exchange)

@@ -34,8 +34,6 @@ static void say(const guard_shm_options_t *options, guard_say_e level,
     }
 }
 
-/* ---- what was written over ---- */
-
 static int read_at(int fd, void *to, size_t length, off_t offset)
 {
     return pread(fd, to, length, offset) == (ssize_t)length;
@@ -98,8 +96,6 @@ static void mend(const guard_shm_watch_t *watch, guard_shm_file_t *file,
     guard_shm_mend_drop_damaged(&file->table);
 }
 
-/* ---- what was cut off ---- */
-
 /** Whose words go through a sieve. */
 typedef struct sieve_t {
     const guard_shm_watch_t *watch;
@@ -131,8 +127,6 @@ static apr_status_t grow_back(guard_shm_watch_t *watch, guard_shm_file_t *file,
     watch->has_failed = rv != APR_SUCCESS;
     return rv;
 }
-
-/* ---- what was taken away ---- */
 
 static void look_for_name(guard_shm_watch_t *watch,
                           const guard_shm_file_t *file,

@@ -32,7 +32,7 @@ static apr_status_t make(void **resource, void *params, apr_pool_t *list_pool)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    lease = apr_palloc(own_pool, sizeof(*lease));
+    lease = apr_pcalloc(own_pool, sizeof(*lease));
     lease->own_pool = own_pool;
     rv = guard_redis_wire_create(&lease->wire, pool->target, own_pool);
     if (rv != APR_SUCCESS) {

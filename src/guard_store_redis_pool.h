@@ -27,6 +27,7 @@ typedef struct guard_redis_pool_t guard_redis_pool_t;
 typedef struct guard_redis_lease_t {
     guard_redis_wire_t *wire;
     apr_pool_t *own_pool; /* the wire's */
+    unsigned changes;     /* of the breaker, when it was taken last */
 } guard_redis_lease_t;
 
 /**

@@ -83,6 +83,7 @@ guard_redis_cause_e guard_redis_talk_begin(guard_redis_talk_t *talk,
                                            apr_interval_time_t spent_usec)
 {
     apr_interval_time_t left_usec = redis->options.timeout_usec - spent_usec;
+    unsigned changes;
     apr_status_t rv;
 
     memset(talk, 0, sizeof(*talk));
@@ -103,6 +104,12 @@ guard_redis_cause_e guard_redis_talk_begin(guard_redis_talk_t *talk,
     if (rv != APR_SUCCESS) {
         talk->lease = NULL;
         return fail(talk, GUARD_REDIS_TIMEOUT, 0); /* all are taken */
+    }
+    /* Another server may be at the address since. */
+    changes = guard_redis_breaker_changes(&redis->shared->breaker);
+    if (talk->lease->changes != changes) {
+        guard_redis_wire_close(talk->lease->wire);
+        talk->lease->changes = changes;
     }
     return talk->leave == GUARD_REDIS_PROBE ? probe(talk) : GUARD_REDIS_FINE;
 }
@@ -265,6 +272,9 @@ void guard_redis_talk_end(guard_redis_talk_t *talk)
         say_up(talk->redis);
     }
     if (talk->lease) {
+        if (talk->cause == GUARD_REDIS_REPLY) { /* no longer the master? */
+            guard_redis_wire_close(talk->lease->wire);
+        }
         guard_redis_pool_release(talk->redis->pool, talk->lease);
     }
 }

@@ -28,7 +28,8 @@ _Static_assert(PATH_BYTES == 108, "named below");
 static const char NO_PASSWORD[] =
     "a password can be seen here; use password=FILE, or "
     "AUTHGUARD_REDIS_PASSWORD in the environment";
-static const char BAD_DATABASE[] = "the database must be 0 to 65535";
+static const char BAD_DATABASE[] =
+    "the database must be 0 to 65535: redis://HOST/N, or unix:/PATH?db=N";
 static const char BAD_USER[] =
     "the user must be a name, with special characters as %XX";
 

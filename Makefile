@@ -162,6 +162,10 @@ $(filter $B/redis_%,$(FUZZER)): $(REDIS)
 # before what it needs is installed.
 demo soak test: export AUTHGUARD_SO = $(abspath $B/mod_auth_guard.so)
 
+# Which redis-server the unit tests start: that of the environment, or what is
+# found.
+REDIS_SERVER = AUTHGUARD_REDIS="$${AUTHGUARD_REDIS:-$$(t/lib/redis-server --which)}"
+
 deps: ## install what building and testing need (not root: say what)
 	@tools/deps
 
@@ -173,7 +177,7 @@ demo: ## watch the guard at work; PORT=nnnn, or ONCE=1 to end by itself
 test: ## build, and run every test
 	@tools/deps
 	@$(MAKE) --no-print-directory all $(UNIT)
-	prove -j2 $(UNIT) $(wildcard t/*.t)
+	$(REDIS_SERVER) prove -j2 $(UNIT) $(wildcard t/*.t)
 
 soak: ## play mixed traffic for SOAK=120 seconds, and check every count
 	@tools/deps
@@ -200,7 +204,7 @@ check-deb: deb ## as root: install, upgrade and purge them in a scratch Debian
 	@tools/deb-test
 
 unit: $(UNIT) ## run the unit tests alone
-	prove $(UNIT)
+	$(REDIS_SERVER) prove $(UNIT)
 
 model: $B/t/explore.t $B/t/explore_pair.t ## explore the store's protocol: all states
 	EXPLORE=big prove -v $^
@@ -228,14 +232,14 @@ check-asan: ## run the tests under ASan and UBSan
 	    B=$B/asan $(UNIT:$B/%=$B/asan/%)
 	@$(SANE) -fsanitize=address,undefined -fsanitize-undefined-trap-on-error' \
 	    B=$B/asan all
-	AUTHGUARD_SO=$(abspath $B/asan/mod_auth_guard.so) \
+	AUTHGUARD_SO=$(abspath $B/asan/mod_auth_guard.so) $(REDIS_SERVER) \
 	    prove -j2 $(UNIT:$B/%=$B/asan/%) \
 	    $(filter-out $(NOT_ASAN:%=t/%.t),$(wildcard t/*.t))
 
 check-tsan: ## run the tests of what is concurrent under ThreadSanitizer
 	@tools/deps
 	@$(SANE) -fsanitize=thread' B=$B/tsan all $(UNIT_TSAN)
-	prove -j2 $(UNIT_TSAN)
+	$(REDIS_SERVER) prove -j2 $(UNIT_TSAN)
 	@set -e; for mpm in event worker; do \
 	    echo "in httpd, $$mpm:"; \
 	    AUTHGUARD_MPM=$$mpm \

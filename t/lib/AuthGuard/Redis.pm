@@ -10,8 +10,7 @@
 #   my $t = AuthGuard::Httpd->new($redis->store($redis->url, 'timeout=1s'),
 #       conf => ...);
 #
-# The server is AUTHGUARD_REDIS, or else the redis-server or valkey-server of
-# the system.
+# The server is AUTHGUARD_REDIS, or else what t/lib/redis-server finds.
 package AuthGuard::Redis;
 
 use strict;
@@ -32,13 +31,11 @@ our @ISA = ('AuthGuard::Daemon');
 use constant PATIENCE_SECONDS => 20;
 
 sub program_path {
-    my @names = ($ENV{AUTHGUARD_REDIS} // (), qw(redis-server valkey-server));
-    my @found = map { my $name = $_;
-        $name =~ m{/} ? $name : map { "$_/$name" } split /:/, $ENV{PATH} }
-      @names;
+    my $which = AuthGuard::Modules::top() . '/t/lib/redis-server';
 
-    return (grep { -x } @found,
-        glob AuthGuard::Modules::top() . '/build/debs/*/usr/bin/redis-server')[0];
+    return $ENV{AUTHGUARD_REDIS} if $ENV{AUTHGUARD_REDIS};
+    chomp(my $found = `'$which' --which`);
+    return $found;
 }
 
 # The store's module, built beside the guard's.

@@ -16,24 +16,23 @@
 
 _Static_assert(OWED_AT_ONCE *GUARD_CLAIMS_MAX <= GUARD_REDIS_CALLS_MAX,
                "one write for all");
-
-static void push(guard_redis_store_t *redis, const guard_redis_owed_t *owed)
-{
-    if (redis->late && guard_redis_late_push(redis->late, owed)) {
-        atomic_fetch_add(&redis->shared->late_dropped, 1);
-    }
-}
+_Static_assert(GUARD_REDIS_TIMEOUT_USEC_MAX < GUARD_REDIS_LATE_BUSY_USEC,
+               "who is alive has told of it by then");
 
 void guard_redis_debt_owe(guard_redis_store_t *redis,
                           const guard_ticket_t *ticket, guard_hold_e hold,
                           guard_outcome_e outcome)
 {
-    guard_redis_owed_t owed = {.due_usec = guard_store_clock() + DUE_USEC,
+    uint64_t now_usec = guard_store_clock();
+    guard_redis_owed_t owed = {.due_usec = now_usec + DUE_USEC,
                                .token = ticket->away.token,
                                .outcome = outcome,
                                .guess = ticket->guess,
                                .claim_count = ticket->claim_count};
 
+    if (!redis->local) { /* a tool */
+        return;
+    }
     if (!owed.token) {
         owed.token = guard_redis_ask_token(redis);
     }
@@ -41,7 +40,7 @@ void guard_redis_debt_owe(guard_redis_store_t *redis,
         owed.claim[i] = ticket->claim[i];
         owed.hold[i].what = hold;
     }
-    push(redis, &owed);
+    guard_redis_late_push(&redis->shared->late, &owed, now_usec);
 }
 
 /* Add the calls that one is worth: its window may be over. */
@@ -66,24 +65,25 @@ static unsigned add_calls(const guard_redis_store_t *redis,
 void guard_redis_debt_pay(guard_redis_talk_t *talk)
 {
     guard_redis_store_t *redis = talk->redis;
+    guard_redis_late_t *late = &redis->shared->late;
     guard_redis_owed_t owed[OWED_AT_ONCE];
     guard_redis_call_t calls[GUARD_REDIS_CALLS_MAX];
     guard_redis_answer_t answers[GUARD_REDIS_CALLS_MAX];
     uint64_t now_usec = guard_store_clock();
     unsigned owed_count = 0, count = 0;
+    int is_told;
 
-    if (!redis->late || !guard_redis_late_count(redis->late)) {
+    if (!guard_redis_late_count(late)) {
         return;
     }
     while (owed_count < OWED_AT_ONCE &&
-           guard_redis_late_pop(redis->late, now_usec, &owed[owed_count])) {
+           guard_redis_late_take(late, now_usec, &owed[owed_count])) {
         count += add_calls(redis, &owed[owed_count], now_usec, &calls[count]);
         owed_count++;
     }
-    if (count && guard_redis_talk_answers(talk, calls, count, answers) !=
-                     GUARD_REDIS_FINE) {
-        for (unsigned i = 0; i < owed_count; i++) {
-            push(redis, &owed[i]);
-        }
+    is_told = !count || guard_redis_talk_answers(talk, calls, count, answers) ==
+                            GUARD_REDIS_FINE;
+    for (unsigned i = 0; i < owed_count; i++) {
+        guard_redis_late_end(late, &owed[i], is_told, now_usec);
     }
 }

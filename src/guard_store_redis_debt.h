@@ -2,7 +2,8 @@
 /**
  * guard_store_redis_debt.h: settlements that the server is owed.
  *
- * Private to guard_store_redis*.c. Any thread of a child, at any time.
+ * Private to guard_store_redis*.c. Any thread of any child, at any time. In a
+ * tool nothing is owed.
  */
 #ifndef GUARD_STORE_REDIS_DEBT_H
 #define GUARD_STORE_REDIS_DEBT_H

@@ -8,7 +8,6 @@
 #define GUARD_STORE_REDIS_INSIDE_H
 
 #include "guard_store_redis.h"
-#include "guard_store_redis_late.h"
 #include "guard_store_redis_listen.h"
 #include "guard_store_redis_pool.h"
 #include "guard_store_redis_script.h"
@@ -25,7 +24,6 @@ typedef struct guard_redis_store_t {
     guard_redis_resolver_t *resolver; /* [parent] */
     guard_secret_t token_secret;      /* [fork] */
     guard_redis_pool_t *pool;         /* [child] */
-    guard_redis_late_t *late;         /* [child] NULL in a tool */
     guard_redis_listen_t *listen;     /* [child] NULL in a tool */
     int goes_by_caller;               /* 1: the clock is the caller's; tests */
 } guard_redis_store_t;

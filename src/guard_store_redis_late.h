@@ -1,21 +1,29 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
  * guard_store_redis_late.h: settlements that the server could not be told of
- * in time, kept in a child until it can.
+ * in time, kept until it can.
  *
- * First in, first out, and bounded: when it is full the oldest goes, whose
- * places Redis gives up by itself after a window. Any thread of the child may
- * call at any time; nobody waits for longer than an entry takes to copy.
+ * They lie in memory that all processes share, so that whoever asks the server
+ * next tells of them, whichever process owes them, and whether or not that one
+ * is still there. Bounded: when it is full the oldest goes, whose places Redis
+ * gives up by itself after a window.
+ *
+ * Any thread of any process may call at any time. Nobody waits. One that is
+ * killed anywhere leaves nothing half: what it was writing never was; what it
+ * had taken is owed again after GUARD_REDIS_LATE_BUSY_USEC.
  */
 #ifndef GUARD_STORE_REDIS_LATE_H
 #define GUARD_STORE_REDIS_LATE_H
 
 #include "guard_store.h"
 
-#define GUARD_REDIS_LATE_MAX 256 /* settlements that a child keeps */
-#define GUARD_REDIS_LATE_NAME_MAX                                              \
-    64 /* bytes of a scope's name, NUL included                                \
-        */
+#include <stdatomic.h>
+
+#define GUARD_REDIS_LATE_MAX 256     /* settlements of all processes */
+#define GUARD_REDIS_LATE_NAME_MAX 64 /* bytes of a scope's name, NUL included  \
+                                      */
+/* One takes longer to write, or to tell the server of: its process is dead. */
+#define GUARD_REDIS_LATE_BUSY_USEC apr_time_from_sec(10)
 
 /** One settlement that is owed. */
 typedef struct guard_redis_owed_t {
@@ -27,32 +35,48 @@ typedef struct guard_redis_owed_t {
     guard_claim_t claim[GUARD_CLAIMS_MAX]; /* push() copies the names */
     guard_hold_t hold[GUARD_CLAIMS_MAX];
     char scope_name[GUARD_CLAIMS_MAX][GUARD_REDIS_LATE_NAME_MAX]; /* ours */
+    unsigned slot;  /* ours: where it was taken from */
+    uint64_t state; /* ours: what makes it the taker's */
 } guard_redis_owed_t;
 
-typedef struct guard_redis_late_t guard_redis_late_t;
+/* And one word that ties them together. */
+#define GUARD_REDIS_LATE_WORDS ((sizeof(guard_redis_owed_t) + 7) / 8 + 1)
 
-/** In child_init. It lasts as long as pool.
- *  @return APR_SUCCESS or the system's error */
-apr_status_t guard_redis_late_create(guard_redis_late_t **late,
-                                     apr_pool_t *pool);
+/** Zeroed: empty. */
+typedef struct guard_redis_late_t {
+    _Atomic uint64_t pushes;  /* so far */
+    _Atomic uint64_t dropped; /* settlements that nobody was told of */
+    _Atomic uint64_t state[GUARD_REDIS_LATE_MAX];
+    _Atomic uint64_t word[GUARD_REDIS_LATE_MAX][GUARD_REDIS_LATE_WORDS];
+} guard_redis_late_t;
 
 /**
- * Owe one more. Of claim[i].client.scope_name as much as fits is copied;
- * owed->scope_name need not be set.
- * @return 1 if the oldest was dropped for it, else 0
+ * Owe one more; late->dropped counts what is dropped for it. Of
+ * claim[i].client.scope_name as much as fits is copied; owed->scope_name, slot
+ * and state need not be set.
  */
-int guard_redis_late_push(guard_redis_late_t *late,
-                          const guard_redis_owed_t *owed);
+void guard_redis_late_push(guard_redis_late_t *late,
+                           const guard_redis_owed_t *owed, uint64_t now_usec);
 
 /**
- * Take the oldest, if it is due. Names in *owed point into *owed: don't copy
- * it.
+ * Take the one that is due first, if it is due. It is the caller's until he
+ * ends it. Names in *owed point into *owed: don't copy it.
  * @return 1 with *owed set; 0 if there is none that is due
  */
-int guard_redis_late_pop(guard_redis_late_t *late, uint64_t now_usec,
-                         guard_redis_owed_t *owed);
+int guard_redis_late_take(guard_redis_late_t *late, uint64_t now_usec,
+                          guard_redis_owed_t *owed);
 
-/** @return how many are kept; without a lock, so for a quick look. */
+/**
+ * Be done with one that was taken.
+ * @param is_told 1: it is owed no more; 0: it is owed again, due at now_usec
+ * @return 1; 0 if that took so long that it is somebody else's by now
+ */
+int guard_redis_late_end(guard_redis_late_t *late,
+                         const guard_redis_owed_t *owed, int is_told,
+                         uint64_t now_usec);
+
+/** @return how many are owed, those that somebody has taken not counted. It
+ *  looks at one word for each slot. */
 unsigned guard_redis_late_count(const guard_redis_late_t *late);
 
 #endif

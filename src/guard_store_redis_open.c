@@ -85,17 +85,31 @@ static guard_redis_cause_e look(guard_redis_store_t *redis, apr_pool_t *pool)
 }
 
 /* A tool is its own child, and has one thread. */
+static apr_status_t close_tool(void *data)
+{
+    guard_redis_store_t *redis = data;
+
+    guard_redis_pool_destroy(redis->pool);
+    return APR_SUCCESS;
+}
+
 static apr_status_t open_tool(guard_redis_store_t *redis, apr_pool_t *pool,
                               guard_redis_cause_e cause)
 {
-    (void)pool;
+    apr_status_t rv;
+
     if (cause != GUARD_REDIS_FINE) {
         return cause == GUARD_REDIS_TIMEOUT ? APR_TIMEUP
                : cause == GUARD_REDIS_REPLY ? APR_EGENERAL
                                             : APR_FROM_OS_ERROR(ECONNREFUSED);
     }
-    return guard_redis_pool_create(&redis->pool, &redis->options.target, 1,
-                                   redis->options.timeout_usec);
+    rv = guard_redis_pool_create(&redis->pool, &redis->options.target, 1,
+                                 redis->options.timeout_usec);
+    if (rv == APR_SUCCESS) {
+        apr_pool_cleanup_register(pool, redis, close_tool,
+                                  apr_pool_cleanup_null);
+    }
+    return rv;
 }
 
 static apr_status_t prepare(guard_redis_store_t *redis, apr_pool_t *pool)
@@ -161,9 +175,7 @@ apr_status_t guard_store_redis_child_init(guard_store_t *store,
         &redis->pool, &redis->options.target, connections(redis, threads),
         redis->options.timeout_usec);
 
-    if (rv == APR_SUCCESS) {
-        rv = guard_redis_late_create(&redis->late, pool);
-    }
+    (void)pool;
     if (rv == APR_SUCCESS) {
         rv = guard_redis_listen_create(&redis->listen, &redis->options.target,
                                        redis->options.prefix,

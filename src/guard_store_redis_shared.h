@@ -11,6 +11,7 @@
 #define GUARD_STORE_REDIS_SHARED_H
 
 #include "guard_store_redis_breaker.h"
+#include "guard_store_redis_late.h"
 #include "guard_store_redis_memory.h"
 #include "guard_store_redis_resolve.h"
 
@@ -18,8 +19,8 @@ typedef struct guard_redis_shared_t {
     guard_redis_breaker_t breaker;
     guard_redis_board_t board; /* the server's addresses */
     _Atomic uint64_t fallback[GUARD_REDIS_CAUSES];
-    _Atomic uint64_t late_dropped;      /* settlements never told of */
     _Atomic int64_t server_offset_usec; /* its TIME less our clock */
+    guard_redis_late_t late; /* settlements it is still to be told of */
     guard_redis_memory_t memory;
 } guard_redis_shared_t;
 

@@ -222,7 +222,8 @@ NOT_ASAN := demo fault_graceful flood_cost flood_slow house redis_cost soak \
 # Under ThreadSanitizer, which is slow: not what searches long in one thread,
 # and in httpd where threads meet.
 NOT_TSAN := explore explore_pair flood
-WITH_TSAN := burst parallel_right repeat office overload forgive reload
+WITH_TSAN := burst parallel_right repeat office overload forgive reload \
+	redis_fleet redis_late
 UNIT_TSAN = $(filter-out $(NOT_TSAN:%=$B/tsan/t/%.t),$(UNIT:$B/%=$B/tsan/%))
 SANE = $(MAKE) --no-print-directory CFLAGS='-O1 -g -fno-omit-frame-pointer
 

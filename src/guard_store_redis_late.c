@@ -6,7 +6,7 @@
  * Each slot has a word of state, and changes hands by one compare-and-swap on
  * it. A slot that is free is all zero; else
  *
- *     63 62 61                             24 23                       0
+ *     63 62 61                             20 19                       0
  *     | kind |  due, or in hand since, in ms |  number of the settlement |
  *
  * so that the smallest word of those owed is the one that is due first, and of
@@ -28,7 +28,7 @@
 #include <string.h>
 
 #define KIND_SHIFT 62
-#define TIME_SHIFT 24
+#define TIME_SHIFT 20
 #define TIME_MASK ((1ull << (KIND_SHIFT - TIME_SHIFT)) - 1)
 #define NUMBER_MASK ((1ull << TIME_SHIFT) - 1)
 #define SUM (GUARD_REDIS_LATE_WORDS - 1)
@@ -249,8 +249,10 @@ unsigned guard_redis_late_count(const guard_redis_late_t *late)
     unsigned count = 0;
 
     for (unsigned i = 0; i < GUARD_REDIS_LATE_MAX; i++) {
-        count += kind_of(atomic_load_explicit(&late->state[i],
-                                              memory_order_relaxed)) == OWED;
+        unsigned kind = kind_of(
+            atomic_load_explicit(&late->state[i], memory_order_relaxed));
+
+        count += kind == OWED || kind == TAKEN;
     }
     return count;
 }

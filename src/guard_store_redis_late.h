@@ -19,9 +19,10 @@
 
 #include <stdatomic.h>
 
-#define GUARD_REDIS_LATE_MAX 256     /* settlements of all processes */
-#define GUARD_REDIS_LATE_NAME_MAX 64 /* bytes of a scope's name, NUL included  \
-                                      */
+#define GUARD_REDIS_LATE_MAX 256 /* settlements of all processes */
+#define GUARD_REDIS_LATE_NAME_MAX                                              \
+    64 /* bytes of a scope's name, NUL included                                \
+        */
 /* One takes longer to write, or to tell the server of: its process is dead. */
 #define GUARD_REDIS_LATE_BUSY_USEC apr_time_from_sec(10)
 
@@ -75,8 +76,8 @@ int guard_redis_late_end(guard_redis_late_t *late,
                          const guard_redis_owed_t *owed, int is_told,
                          uint64_t now_usec);
 
-/** @return how many are owed, those that somebody has taken not counted. It
- *  looks at one word for each slot. */
+/** @return how many are owed, with those that are taken: who took one may be
+ *  dead. It looks at one word for each slot. */
 unsigned guard_redis_late_count(const guard_redis_late_t *late);
 
 #endif

@@ -50,10 +50,11 @@ static const char *read_words(void **out, const char *const *words,
 }
 
 static apr_status_t open_store(guard_store_t **store, const void *options,
-                               guard_store_t *local, guard_say_fn *say,
-                               void *baton, apr_pool_t *pool)
+                               guard_store_t *local, guard_store_kept_t *kept,
+                               guard_say_fn *say, void *baton, apr_pool_t *pool)
 {
-    return guard_store_redis_open(store, options, local, say, baton, pool);
+    return guard_store_redis_open(store, options, local, kept, say, baton,
+                                  pool);
 }
 
 static const guard_store_provider_t provider = {

@@ -270,7 +270,9 @@ static int write_changed(fuzz_input_t *input, unsigned flags)
 
     memcpy(image, sound, sound_size);
     memset(image + sound_size, 0, SLACK);
-    guard_shm_table_attach(&table, image, guard_shm_table_buckets(CLIENTS));
+    guard_shm_table_attach(
+        &table, image, guard_shm_table_buckets(CLIENTS),
+        &((guard_shm_head_t *)(void *)image)->shape.table_secret);
     while (input->at < input->end) {
         change(input);
     }

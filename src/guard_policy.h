@@ -218,10 +218,13 @@ void guard_policy_unlock(guard_record_t *record);
  * Take over where another count of the same client stands, one that goes for
  * more servers than this: so that this record can go on in its stead.
  * @param lasts_usec how long the window or the lockout still lasts
+ * @param may_lower 0: that count may not know yet what was counted here, so
+ * that a record which is stricter stays
  */
 void guard_policy_mirror(guard_record_t *record, const guard_policy_t *policy,
                          guard_phase_e phase, unsigned failures, unsigned level,
-                         apr_interval_time_t lasts_usec, uint64_t now_usec);
+                         apr_interval_time_t lasts_usec, int may_lower,
+                         uint64_t now_usec);
 
 /** Void what was remembered under another guess key; places stay taken. */
 void guard_policy_void_guesses(guard_record_t *record);

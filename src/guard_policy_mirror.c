@@ -52,10 +52,22 @@ static void mirror_lockout(guard_record_t *record, const guard_policy_t *policy,
     record->busy = 0;
 }
 
+/* Whether the record refuses more than what it is to take over. */
+static int is_stricter(const guard_record_t *record, guard_phase_e phase,
+                       unsigned failures)
+{
+    return record->phase > phase ||
+           (record->phase == phase && record->failures > failures);
+}
+
 void guard_policy_mirror(guard_record_t *record, const guard_policy_t *policy,
                          guard_phase_e phase, unsigned failures, unsigned level,
-                         apr_interval_time_t lasts_usec, uint64_t now_usec)
+                         apr_interval_time_t lasts_usec, int may_lower,
+                         uint64_t now_usec)
 {
+    if (!may_lower && is_stricter(record, phase, failures)) {
+        return;
+    }
     record->level = (uint8_t)(level < UINT8_MAX ? level : UINT8_MAX);
     record->level_until_usec =
         level ? after(now_usec, policy->lockout_max_usec) : 0;

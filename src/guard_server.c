@@ -26,6 +26,7 @@
 APLOG_USE_MODULE(auth_guard);
 
 #define RETAINED_KEY "mod_auth_guard"
+#define KEPT_KEY "mod_auth_guard: store" /* guard_store_kept_t */
 /* Kept over gracefuls, while static variables are not, and read by whatever
  * build of the module is loaded then: handle first, and never changed. */
 typedef struct retained_t {
@@ -287,14 +288,19 @@ static void open_checks(apr_pool_t *pconf, retained_t *retained,
 static int open_away(apr_pool_t *pconf, server_rec *main_server)
 {
     const guard_away_conf_t *away = conf_of(main_server)->away;
+    guard_store_kept_t *kept;
     apr_status_t rv;
 
     open_store = local_store;
     if (!away) {
         return OK;
     }
-    rv = away->provider->open(&open_store, away->options, local_store, say,
-                              main_server, pconf);
+    kept = ap_retained_data_get(KEPT_KEY);
+    if (!kept) {
+        kept = ap_retained_data_create(KEPT_KEY, sizeof(*kept));
+    }
+    rv = away->provider->open(&open_store, away->options, local_store, kept,
+                              say, main_server, pconf);
     if (rv == APR_SUCCESS) {
         return OK;
     }

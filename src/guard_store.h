@@ -22,6 +22,7 @@
 
 #include "guard_policy.h"
 #include <apr_pools.h>
+#include <signal.h>
 
 #define GUARD_CLAIMS_MAX GUARD_KIND_MAX
 
@@ -172,6 +173,8 @@ typedef struct guard_filter_t {
     uint64_t id;            /* ID: the record of this guard_entry_t.id */
     const char *scope_name; /* NULL: every scope */
     int locked_only;
+    const volatile sig_atomic_t *stop; /* NULL, or: once it is set, the walk
+                                          ends with APR_EINTR */
 } guard_filter_t;
 
 /** @return APR_SUCCESS to go on; anything else ends the walk. */
@@ -219,11 +222,13 @@ typedef struct guard_store_ops_t {
     /**
      * Take over what a store with a server says of the claims, so that this
      * one can go on in its stead.
+     * @param may_lower 0: what was counted here may not be known there yet,
+     * so that a client this store is stricter with stays as it is
      * @param guess what was just verified there, with its outcome; NULL: none
      */
     apr_status_t (*mirror)(guard_store_t *store, uint64_t now_usec,
                            const guard_claim_t *claims, unsigned count,
-                           const guard_standing_t *standings,
+                           const guard_standing_t *standings, int may_lower,
                            const guard_guess_t *guess, guard_outcome_e outcome);
 
     /** Count one event. Never fails, never waits. */

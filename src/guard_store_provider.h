@@ -22,6 +22,14 @@
 #define GUARD_STORE_GROUP "authguard_store"
 #define GUARD_STORE_VERSION GUARD_VERSION
 
+/** What a store keeps over gracefuls, while its code goes and comes again,
+ *  perhaps of another build. Zeroed at the start. */
+typedef struct guard_store_kept_t {
+    uint64_t layout; /* tells whether this build can use it; the store's own */
+    void *memory;
+    uint64_t size_bytes;
+} guard_store_kept_t;
+
 typedef struct guard_store_provider_t {
     /**
      * While the configuration is read: take the words behind the store's
@@ -38,12 +46,13 @@ typedef struct guard_store_provider_t {
      * In post_config, in the parent: make the store. A server that is away is
      * no error: the store says so, and falls back.
      * @param local to fall back on; open, and as long-lived as pool
+     * @param kept the same at each graceful
      * @param say told what changes; also in the children
      * @return APR_SUCCESS, or why the server can't start; say() has told
      */
     apr_status_t (*open)(guard_store_t **store, const void *options,
-                         guard_store_t *local, guard_say_fn *say, void *baton,
-                         apr_pool_t *pool);
+                         guard_store_t *local, guard_store_kept_t *kept,
+                         guard_say_fn *say, void *baton, apr_pool_t *pool);
 
     /** In each child, before its threads begin. */
     apr_status_t (*child_init)(guard_store_t *store, unsigned threads,

@@ -66,7 +66,7 @@ static apr_status_t redis_peek(guard_store_t *store, uint64_t now_usec,
         guard_redis_recall_learn(redis, now_usec, claims, count, &mark, report);
         guard_redis_after_catch_up(&talk);
     }
-    guard_redis_after_end(&talk, NULL);
+    guard_redis_after_end(&talk, cause, NULL);
     return cause == GUARD_REDIS_FINE
                ? APR_SUCCESS
                : peek_here(redis, now_usec, claims, count, report);
@@ -76,7 +76,7 @@ static apr_status_t redis_peek(guard_store_t *store, uint64_t now_usec,
 static apr_status_t redis_mirror(guard_store_t *store, uint64_t now_usec,
                                  const guard_claim_t *claims, unsigned count,
                                  const guard_standing_t *standings,
-                                 const guard_guess_t *guess,
+                                 int may_lower, const guard_guess_t *guess,
                                  guard_outcome_e outcome)
 {
     (void)store;
@@ -84,6 +84,7 @@ static apr_status_t redis_mirror(guard_store_t *store, uint64_t now_usec,
     (void)claims;
     (void)count;
     (void)standings;
+    (void)may_lower;
     (void)guess;
     (void)outcome;
     return APR_ENOTIMPL;

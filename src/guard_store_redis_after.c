@@ -28,7 +28,8 @@ void guard_redis_after_catch_up(guard_redis_talk_t *talk)
     }
 }
 
-void guard_redis_after_end(guard_redis_talk_t *talk, guard_ticket_t *ticket)
+void guard_redis_after_end(guard_redis_talk_t *talk, guard_redis_cause_e cause,
+                           guard_ticket_t *ticket)
 {
     apr_interval_time_t took_usec =
         (apr_interval_time_t)(guard_store_clock() - talk->begun_usec);
@@ -36,6 +37,9 @@ void guard_redis_after_end(guard_redis_talk_t *talk, guard_ticket_t *ticket)
         talk->redis->options.timeout_usec / SWIFT_SHARE;
 
     guard_redis_talk_end(talk);
+    if (cause != GUARD_REDIS_FINE) {
+        guard_redis_shared_fall_back(talk->redis->shared, cause);
+    }
     if (ticket && took_usec > swift_usec) {
         ticket->away.slow_usec += took_usec - swift_usec;
     }
@@ -48,7 +52,8 @@ void guard_redis_after_mirror(guard_redis_store_t *redis, uint64_t now_usec,
                               guard_outcome_e outcome)
 {
     if (redis->local) {
-        redis->local->ops->mirror(redis->local, now_usec, claims, count,
-                                  report->standing, guess, outcome);
+        redis->local->ops->mirror(
+            redis->local, now_usec, claims, count, report->standing,
+            guard_redis_debt_may_lower(redis, now_usec), guess, outcome);
     }
 }

@@ -14,8 +14,14 @@
  *  servers. */
 void guard_redis_after_catch_up(guard_redis_talk_t *talk);
 
-/** End a talk, and hold against the attempt what it has cost. NULL: none. */
-void guard_redis_after_end(guard_redis_talk_t *talk, guard_ticket_t *ticket);
+/**
+ * End a talk, count the operation if it goes on without the server, and hold
+ * against the attempt what it has cost.
+ * @param cause of the operation, which may have been well before the talk was
+ * @param ticket NULL: of no attempt
+ */
+void guard_redis_after_end(guard_redis_talk_t *talk, guard_redis_cause_e cause,
+                           guard_ticket_t *ticket);
 
 /** Let the local table, if there is one, know what the server said. */
 void guard_redis_after_mirror(guard_redis_store_t *redis, uint64_t now_usec,

@@ -43,6 +43,70 @@ void guard_redis_debt_owe(guard_redis_store_t *redis,
     guard_redis_late_push(&redis->shared->late, &owed, now_usec);
 }
 
+void guard_redis_debt_note(guard_redis_store_t *redis, uint64_t now_usec,
+                           const guard_claim_t *claims, unsigned count)
+{
+    _Atomic uint64_t *owed_until = &redis->shared->owed_until_usec;
+
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t until_usec =
+            now_usec + (uint64_t)(claims[i].policy.window_usec + DUE_USEC);
+        uint64_t before_usec = atomic_load(owed_until);
+
+        while (before_usec < until_usec &&
+               !atomic_compare_exchange_weak(owed_until, &before_usec,
+                                             until_usec)) {
+        }
+    }
+}
+
+int guard_redis_debt_may_lower(const guard_redis_store_t *redis,
+                               uint64_t now_usec)
+{
+    return atomic_load(&redis->shared->owed_until_usec) <= now_usec;
+}
+
+void guard_redis_debt_unwait(guard_redis_store_t *redis,
+                             const guard_ticket_t *ticket,
+                             const guard_claim_t *claims, unsigned count)
+{
+    uint64_t now_usec = guard_store_clock();
+    guard_redis_owed_t owed = {.due_usec = now_usec, .guess = ticket->guess};
+
+    for (unsigned i = 0; i < count; i++) {
+        if (ticket->waiting[i]) {
+            owed.claim[owed.claim_count++] = claims[i];
+        }
+    }
+    if (owed.claim_count && redis->local) {
+        guard_redis_late_push(&redis->shared->late, &owed, now_usec);
+    }
+}
+
+/* Waiters that nobody spoke for are forgotten by then anyway. */
+static int is_timely(const guard_redis_store_t *redis,
+                     const guard_redis_owed_t *owed, const guard_claim_t *claim,
+                     uint64_t now_usec)
+{
+    apr_interval_time_t matters_usec =
+        owed->outcome ? claim->policy.window_usec : redis->base.wait_usec;
+
+    return now_usec - owed->due_usec < (uint64_t)matters_usec;
+}
+
+static void make_call(const guard_redis_store_t *redis,
+                      const guard_redis_owed_t *owed, unsigned i,
+                      guard_redis_call_t *call)
+{
+    if (!owed->outcome) {
+        guard_redis_call_effect(call, &redis->names, &owed->claim[i],
+                                GUARD_REDIS_UNWAIT, 0, 0);
+        return;
+    }
+    guard_redis_call_settle(call, &redis->names, &owed->claim[i], &owed->guess,
+                            owed->token, owed->hold[i].what, owed->outcome, 0);
+}
+
 /* Add the calls that one is worth: its window may be over. */
 static unsigned add_calls(const guard_redis_store_t *redis,
                           const guard_redis_owed_t *owed, uint64_t now_usec,
@@ -51,12 +115,8 @@ static unsigned add_calls(const guard_redis_store_t *redis,
     unsigned count = 0;
 
     for (unsigned i = 0; i < owed->claim_count; i++) {
-        const guard_claim_t *claim = &owed->claim[i];
-
-        if (now_usec - owed->due_usec < (uint64_t)claim->policy.window_usec) {
-            guard_redis_call_settle(&calls[count++], &redis->names, claim,
-                                    &owed->guess, owed->token,
-                                    owed->hold[i].what, owed->outcome, 0);
+        if (is_timely(redis, owed, &owed->claim[i], now_usec)) {
+            make_call(redis, owed, i, &calls[count++]);
         }
     }
     return count;

@@ -16,6 +16,23 @@ void guard_redis_debt_owe(guard_redis_store_t *redis,
                           const guard_ticket_t *ticket, guard_hold_e hold,
                           guard_outcome_e outcome);
 
+/**
+ * These claims are about to fail in the table here, and the server will hear
+ * of it later, if at all: from now on its word does not lower what is counted
+ * here, until the window is over in which that failure counts.
+ */
+void guard_redis_debt_note(guard_redis_store_t *redis, uint64_t now_usec,
+                           const guard_claim_t *claims, unsigned count);
+
+/** @return 1 if what the server says may lower a count here, else 0. */
+int guard_redis_debt_may_lower(const guard_redis_store_t *redis,
+                               uint64_t now_usec);
+
+/** The ticket is counted as waiting at the server, and goes elsewhere. */
+void guard_redis_debt_unwait(guard_redis_store_t *redis,
+                             const guard_ticket_t *ticket,
+                             const guard_claim_t *claims, unsigned count);
+
 /** With what is left of a talk's time: tell it of some that are due. */
 void guard_redis_debt_pay(guard_redis_talk_t *talk);
 

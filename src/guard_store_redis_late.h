@@ -30,7 +30,7 @@
 typedef struct guard_redis_owed_t {
     uint64_t due_usec; /* not to be tried before */
     uint64_t token;    /* of the reservation */
-    guard_outcome_e outcome;
+    guard_outcome_e outcome; /* 0: it waits no longer */
     guard_guess_t guess;
     unsigned claim_count;
     guard_claim_t claim[GUARD_CLAIMS_MAX]; /* push() copies the names */

@@ -112,7 +112,18 @@ static apr_status_t open_tool(guard_redis_store_t *redis, apr_pool_t *pool,
     return rv;
 }
 
-static apr_status_t prepare(guard_redis_store_t *redis, apr_pool_t *pool)
+/* What is kept in common goes for one server, prefix and pair of secrets. */
+static uint64_t fingerprint(const guard_redis_store_t *redis, apr_pool_t *pool)
+{
+    const char *where = apr_pstrcat(pool, redis->options.target.label, " ",
+                                    redis->options.prefix, NULL);
+
+    return guard_key_hash(&redis->base.guess_secret, where, strlen(where)) ^
+           guard_key_hash(&redis->base.table_secret, where, strlen(where));
+}
+
+static apr_status_t prepare(guard_redis_store_t *redis,
+                            guard_store_kept_t *kept, apr_pool_t *pool)
 {
     const char *fault =
         guard_redis_target_prepare(&redis->options.target, pool);
@@ -122,17 +133,20 @@ static apr_status_t prepare(guard_redis_store_t *redis, apr_pool_t *pool)
         say(redis, GUARD_SAY_ERROR, "AG0304", "can't be used", fault);
         return APR_EINVAL;
     }
-    rv = guard_redis_shared_create(&redis->shared, pool);
+    rv = take_secrets(redis);
     if (rv == APR_SUCCESS) {
-        rv = take_secrets(redis);
+        rv = guard_redis_shared_create(&redis->shared, kept,
+                                       fingerprint(redis, pool), pool);
     }
     return rv == APR_SUCCESS ? guard_secret_draw(&redis->token_secret) : rv;
 }
 
 apr_status_t guard_store_redis_open(guard_store_t **store,
                                     const guard_redis_options_t *options,
-                                    guard_store_t *local, guard_say_fn *told,
-                                    void *baton, apr_pool_t *pool)
+                                    guard_store_t *local,
+                                    guard_store_kept_t *kept,
+                                    guard_say_fn *told, void *baton,
+                                    apr_pool_t *pool)
 {
     guard_redis_store_t *redis = apr_pcalloc(pool, sizeof(*redis));
     guard_redis_cause_e cause;
@@ -147,7 +161,7 @@ apr_status_t guard_store_redis_open(guard_store_t **store,
     redis->local = local;
     redis->say = told ? told : say_nothing;
     redis->baton = baton;
-    rv = prepare(redis, pool);
+    rv = prepare(redis, kept, pool);
     if (rv != APR_SUCCESS) {
         return rv;
     }

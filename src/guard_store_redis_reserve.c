@@ -150,8 +150,10 @@ reserve_there(guard_redis_store_t *redis, uint64_t now_usec,
         learn(redis, now_usec, &mark, claims, count, ticket, report);
         guard_redis_after_catch_up(&talk);
     }
-    ticket->away.in_doubt |= talk.is_in_doubt ? 1 : 0;
-    guard_redis_after_end(&talk, ticket);
+    if (cause != GUARD_REDIS_FINE && talk.is_in_doubt) {
+        ticket->away.in_doubt = 1;
+    }
+    guard_redis_after_end(&talk, cause, ticket);
     return cause;
 }
 
@@ -191,6 +193,7 @@ apr_status_t guard_redis_reserve(guard_store_t *store, uint64_t now_usec,
                       report) == GUARD_REDIS_FINE) {
         return APR_SUCCESS;
     }
+    guard_redis_debt_unwait(redis, ticket, claims, count);
     return reserve_here(redis, now_usec, claims, count, patience, ticket,
                         report);
 }

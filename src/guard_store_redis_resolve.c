@@ -226,7 +226,12 @@ guard_redis_resolve_open(guard_redis_board_t *board,
     if (look_up(&found, target->host, target->port, AI_NUMERICHOST) !=
         APR_SUCCESS) {
         resolver->host = target->host;
-        *rv = lookup(&found, target->host, target->port);
+        guard_redis_board_read(board, &found);
+        if (found.count) {
+            resolver->begun_usec = 0; /* as soon as there is a process */
+        } else {
+            *rv = lookup(&found, target->host, target->port);
+        }
     }
     if (*rv == APR_SUCCESS) {
         guard_redis_board_write(board, &found);

@@ -56,8 +56,10 @@ guard_redis_lookup_fn guard_redis_lookup;
 typedef struct guard_redis_resolver_t guard_redis_resolver_t;
 
 /**
- * In the parent: look target's host up for the first time. For a unix socket,
- * and for an address in figures, it is never looked up again.
+ * In the parent: look target's host up, unless the board knows it from before
+ * a graceful: then that is good until resolve_again, for nobody is served while
+ * this takes. For a unix socket, and for an address in figures, it is never
+ * looked up again.
  * @param lookup guard_redis_lookup, but in a test
  * @param rv of that look-up; there is a resolver even if it failed
  * @return what the other calls want, in pool, with which its process ends

@@ -25,6 +25,10 @@ static void settle_warm(guard_redis_store_t *redis, uint64_t now_usec,
     memset(copy.hold, 0, sizeof(copy.hold));
     memset(copy.overflow, 0, sizeof(copy.overflow));
     if (redis->local && redis->options.failure == GUARD_FAILURE_LOCAL) {
+        if (outcome == GUARD_WRONG) {
+            guard_redis_debt_note(redis, now_usec, ticket->claim,
+                                  ticket->claim_count);
+        }
         redis->local->ops->settle(redis->local, now_usec, &copy, outcome,
                                   report);
     }
@@ -58,7 +62,7 @@ static void settle_there(guard_redis_store_t *redis, uint64_t now_usec,
             outcome == GUARD_ABANDONED ? NULL : &ticket->guess, outcome);
         guard_redis_after_catch_up(&talk);
     }
-    guard_redis_after_end(&talk, ticket);
+    guard_redis_after_end(&talk, cause, ticket);
     if (cause != GUARD_REDIS_FINE) {
         guard_redis_debt_owe(redis, ticket,
                              ticket->away.where == GUARD_REDIS_IN_MEMORY
@@ -94,9 +98,14 @@ static apr_status_t settle_local(guard_redis_store_t *redis, uint64_t now_usec,
                                  guard_outcome_e outcome,
                                  guard_report_t *report)
 {
-    apr_status_t rv = redis->local->ops->settle(redis->local, now_usec, ticket,
-                                                outcome, report);
+    apr_status_t rv;
 
+    if (outcome == GUARD_WRONG) {
+        guard_redis_debt_note(redis, now_usec, ticket->claim,
+                              ticket->claim_count);
+    }
+    rv = redis->local->ops->settle(redis->local, now_usec, ticket, outcome,
+                                   report);
     if (rv == APR_SUCCESS &&
         (ticket->away.in_doubt || outcome == GUARD_WRONG)) {
         guard_redis_debt_owe(redis, ticket, GUARD_HOLD_SLOT, outcome);

@@ -4,13 +4,16 @@
  * for the Redis store. It knows none of the parts that lie in it.
  *
  * Invariant: it is there, at the same place, until the process that made it
- * ends it, or till the end of each child.
+ * ends it or makes another, and till the end of each child.
  */
 #include "guard_store_redis_shared.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+/* To be raised when guard_redis_shared_t changes and keeps its size. */
+#define LAYOUT 1u
 
 typedef struct mapping_t {
     guard_redis_shared_t *shared;
@@ -28,10 +31,8 @@ static apr_status_t unmap(void *data)
     return APR_SUCCESS;
 }
 
-apr_status_t guard_redis_shared_create(guard_redis_shared_t **shared,
-                                       apr_pool_t *pool)
+static apr_status_t make(guard_redis_shared_t **shared)
 {
-    mapping_t *mapping = apr_palloc(pool, sizeof(*mapping));
     void *memory = mmap(NULL, sizeof(**shared), PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     apr_status_t rv;
@@ -39,15 +40,51 @@ apr_status_t guard_redis_shared_create(guard_redis_shared_t **shared,
     if (memory == MAP_FAILED) {
         return errno;
     }
-    mapping->shared = memory;
-    mapping->owner = getpid();
-    rv = guard_redis_memory_init(&mapping->shared->memory);
+    *shared = memory;
+    rv = guard_redis_memory_init(&(*shared)->memory);
     if (rv != APR_SUCCESS) {
         munmap(memory, sizeof(**shared));
+    }
+    return rv;
+}
+
+/* The children of before have the old one mapped by themselves. */
+static void keep(guard_store_kept_t *kept, guard_redis_shared_t *shared,
+                 uint64_t layout)
+{
+    if (kept->memory) {
+        munmap(kept->memory, kept->size_bytes);
+    }
+    kept->memory = shared;
+    kept->size_bytes = sizeof(*shared);
+    kept->layout = layout;
+}
+
+apr_status_t guard_redis_shared_create(guard_redis_shared_t **shared,
+                                       guard_store_kept_t *kept,
+                                       uint64_t layout, apr_pool_t *pool)
+{
+    mapping_t *mapping;
+    apr_status_t rv;
+
+    layout ^= LAYOUT;
+    if (kept && kept->memory && kept->layout == layout &&
+        kept->size_bytes == sizeof(**shared)) {
+        *shared = kept->memory;
+        return APR_SUCCESS;
+    }
+    rv = make(shared);
+    if (rv != APR_SUCCESS) {
         return rv;
     }
+    if (kept) {
+        keep(kept, *shared, layout);
+        return APR_SUCCESS;
+    }
+    mapping = apr_palloc(pool, sizeof(*mapping));
+    mapping->shared = *shared;
+    mapping->owner = getpid();
     apr_pool_cleanup_register(pool, mapping, unmap, apr_pool_cleanup_null);
-    *shared = mapping->shared;
     return APR_SUCCESS;
 }
 

@@ -13,6 +13,7 @@
 #include "guard_store_redis_breaker.h"
 #include "guard_store_redis_late.h"
 #include "guard_store_redis_memory.h"
+#include "guard_store_provider.h"
 #include "guard_store_redis_resolve.h"
 
 typedef struct guard_redis_shared_t {
@@ -21,16 +22,26 @@ typedef struct guard_redis_shared_t {
     _Atomic uint64_t fallback[GUARD_REDIS_CAUSES];
     _Atomic int64_t server_offset_usec; /* its TIME less our clock */
     guard_redis_late_t late; /* settlements it is still to be told of */
+    _Atomic uint64_t owed_until_usec; /* till then the table here may know of
+                                         wrong guesses that it does not */
+    _Atomic uint64_t tracked, locked; /* clients, at counted_usec */
+    _Atomic uint64_t counted_usec;    /* 0: not counted */
+    _Atomic int is_partial;
     guard_redis_memory_t memory;
 } guard_redis_shared_t;
 
 /**
- * In the parent: make it, zeroed, its memory's secret drawn. It ends with
- * pool, in the process that made it; a child keeps it till its own end.
+ * In the parent: make it, zeroed, its memory's secret drawn; or take it over
+ * from before a graceful, with what is owed, the breaker and the addresses.
+ * @param kept NULL: it ends with pool, in the process that made it; else it
+ * lasts until another one is made. A child keeps it till its own end.
+ * @param layout what it has to do with: server, prefix and secrets. It is
+ * taken over only by the same, and by a build that lays it out alike
  * @return APR_SUCCESS or the system's error
  */
 apr_status_t guard_redis_shared_create(guard_redis_shared_t **shared,
-                                       apr_pool_t *pool);
+                                       guard_store_kept_t *kept,
+                                       uint64_t layout, apr_pool_t *pool);
 
 /** Count one operation that went without Redis, and why. */
 void guard_redis_shared_fall_back(guard_redis_shared_t *shared,

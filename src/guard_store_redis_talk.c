@@ -262,7 +262,6 @@ void guard_redis_talk_end(guard_redis_talk_t *talk)
     guard_redis_breaker_t *breaker = &talk->redis->shared->breaker;
 
     if (talk->cause != GUARD_REDIS_FINE) {
-        guard_redis_shared_fall_back(talk->redis->shared, talk->cause);
         if (talk->is_servers_fault &&
             guard_redis_breaker_fail(breaker, talk->cause,
                                      guard_store_clock())) {

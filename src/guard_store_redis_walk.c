@@ -5,8 +5,9 @@
  * decides nothing about counting.
  *
  * Invariant: no connection is held while somebody is called back; a walk looks
- * at GUARD_REDIS_WALK_MAX clients at most, each once; and what it is told by
- * the server is checked before it is believed.
+ * at GUARD_REDIS_WALK_MAX clients at most, each once, and for no longer than
+ * GUARD_REDIS_WALK_USEC, whatever the server says; and what it says is checked
+ * before it is believed.
  */
 #include "guard_store_redis_walk.h"
 #include "guard_store_filter.h"
@@ -39,6 +40,7 @@ typedef struct walk_t {
     apr_hash_t *seen; /* SCAN may name a key twice */
     page_t page;
     unsigned looked_at;
+    uint64_t end_usec; /* by guard_store_clock() */
 } walk_t;
 
 static apr_status_t status_of(guard_redis_cause_e cause)
@@ -61,7 +63,7 @@ static guard_redis_cause_e begin_step(guard_redis_talk_t *talk,
 {
     guard_redis_cause_e cause = guard_redis_talk_begin(talk, redis, 0);
 
-    talk->deadline_usec = talk->begun_usec + (uint64_t)GUARD_REDIS_WALK_USEC;
+    talk->deadline_usec = talk->begun_usec + (uint64_t)GUARD_REDIS_STEP_USEC;
     return cause;
 }
 
@@ -217,13 +219,27 @@ static void sift(walk_t *walk)
     page->count = kept;
 }
 
+/* @return APR_SUCCESS to go on, or why not. */
+static apr_status_t may_go_on(const walk_t *walk)
+{
+    const volatile sig_atomic_t *stop = walk->wanted.filter->stop;
+
+    if (stop && *stop) {
+        return APR_EINTR;
+    }
+    return guard_store_clock() < walk->end_usec ? APR_SUCCESS : APR_TIMEUP;
+}
+
 static apr_status_t go_through(walk_t *walk)
 {
     apr_status_t rv = APR_SUCCESS;
 
     strcpy(walk->page.cursor, "0");
     do {
-        rv = scan(walk);
+        rv = may_go_on(walk);
+        if (rv == APR_SUCCESS) {
+            rv = scan(walk);
+        }
         if (rv == APR_SUCCESS) {
             sift(walk);
         }
@@ -234,6 +250,7 @@ static apr_status_t go_through(walk_t *walk)
             rv = visit(walk, &walk->page.id[i],
                        left < GUARD_REDIS_CALLS_MAX ? left
                                                     : GUARD_REDIS_CALLS_MAX);
+            rv = rv == APR_SUCCESS ? may_go_on(walk) : rv;
         }
     } while (rv == APR_SUCCESS && strcmp(walk->page.cursor, "0") &&
              walk->looked_at < GUARD_REDIS_WALK_MAX);
@@ -259,15 +276,26 @@ static apr_status_t walk_all(guard_redis_store_t *redis, uint64_t now_usec,
     walk->baton = baton;
     walk->pool = pool;
     walk->seen = apr_hash_make(pool);
+    walk->end_usec = guard_store_clock() + (uint64_t)GUARD_REDIS_WALK_USEC;
     rv = go_through(walk);
     *looked_at = walk->looked_at;
     apr_pool_destroy(pool);
     return rv;
 }
 
-static int is_away(const guard_redis_store_t *redis)
+/* Whether the table here has to speak. Nobody may have asked for a password
+ * for a long time: who looks at the store tries the server as well. */
+static int is_away(guard_redis_store_t *redis)
 {
-    return redis->local && guard_redis_breaker_is_open(&redis->shared->breaker);
+    guard_redis_breaker_t *breaker = &redis->shared->breaker;
+    guard_redis_talk_t talk;
+
+    if (!redis->local || !guard_redis_breaker_is_open(breaker)) {
+        return 0;
+    }
+    guard_redis_talk_begin(&talk, redis, 0);
+    guard_redis_talk_end(&talk);
+    return guard_redis_breaker_is_open(breaker);
 }
 
 apr_status_t guard_redis_walk_iterate(guard_store_t *store, uint64_t now_usec,
@@ -334,6 +362,7 @@ apr_status_t guard_redis_walk_unlock(guard_store_t *store, uint64_t now_usec,
                       &looked_at);
     }
     guard_redis_memory_forget_lockouts(&redis->shared->memory);
+    atomic_store(&redis->shared->counted_usec, 0);
     *count = was_away ? here : unlock.count;
     return rv;
 }
@@ -347,19 +376,46 @@ static apr_status_t count_entry(void *baton, const guard_entry_t *entry)
     return APR_SUCCESS;
 }
 
+/* Count the fleet's clients, or take what was counted a moment ago: monitors
+ * of all servers ask, and each count is a walk. */
+static apr_status_t count_clients(guard_redis_store_t *redis, uint64_t now_usec,
+                                  guard_stats_t *stats)
+{
+    static const guard_filter_t all;
+    guard_redis_shared_t *shared = redis->shared;
+    uint64_t counted_usec = atomic_load(&shared->counted_usec);
+    guard_stats_t fleet = {.clients_tracked = 0};
+    unsigned looked_at = 0;
+    apr_status_t rv;
+
+    if (!counted_usec || redis->goes_by_caller ||
+        now_usec - counted_usec >= (uint64_t)GUARD_REDIS_COUNTED_USEC) {
+        rv = walk_all(redis, now_usec, &all, count_entry, &fleet, &looked_at);
+        if (rv != APR_SUCCESS && rv != APR_TIMEUP) {
+            return rv;
+        }
+        atomic_store(&shared->tracked, fleet.clients_tracked);
+        atomic_store(&shared->locked, fleet.clients_locked);
+        atomic_store(&shared->is_partial,
+                     rv == APR_TIMEUP || looked_at >= GUARD_REDIS_WALK_MAX);
+        atomic_store(&shared->counted_usec, now_usec);
+    }
+    stats->clients_tracked = atomic_load(&shared->tracked);
+    stats->clients_locked = atomic_load(&shared->locked);
+    stats->is_partial = atomic_load(&shared->is_partial);
+    stats->table_size = GUARD_REDIS_WALK_MAX;
+    return APR_SUCCESS;
+}
+
 /* Counters are this server's, clients the fleet's. Without the server it is
  * the table here that is told of. */
 apr_status_t guard_redis_walk_stats(guard_store_t *store, uint64_t now_usec,
                                     guard_stats_t *stats)
 {
-    static const guard_filter_t all;
     guard_redis_store_t *redis = guard_redis_store_of(store);
-    guard_stats_t fleet;
-    unsigned looked_at = 0;
     apr_status_t rv = APR_SUCCESS;
 
     memset(stats, 0, sizeof(*stats));
-    memset(&fleet, 0, sizeof(fleet));
     if (redis->local) {
         rv = redis->local->ops->stats(redis->local, now_usec, stats);
     }
@@ -370,14 +426,10 @@ apr_status_t guard_redis_walk_stats(guard_store_t *store, uint64_t now_usec,
     if (rv != APR_SUCCESS || stats->is_down) {
         return rv;
     }
-    rv = walk_all(redis, now_usec, &all, count_entry, &fleet, &looked_at);
-    if (rv != APR_SUCCESS) {
+    rv = count_clients(redis, now_usec, stats);
+    if (rv != APR_SUCCESS && redis->local) {
         stats->is_down = 1;
-        return redis->local ? APR_SUCCESS : rv;
+        return APR_SUCCESS;
     }
-    stats->clients_tracked = fleet.clients_tracked;
-    stats->clients_locked = fleet.clients_locked;
-    stats->table_size = GUARD_REDIS_WALK_MAX;
-    stats->is_partial = looked_at >= GUARD_REDIS_WALK_MAX;
-    return APR_SUCCESS;
+    return rv;
 }

@@ -10,8 +10,12 @@
 
 #define GUARD_REDIS_WALK_MAX 65536 /* clients that a walk looks at */
 #define GUARD_REDIS_SCAN_COUNT 500 /* keys that SCAN looks at in one step */
-/* What one step of a walk may take: nobody's log-in waits for it. */
-#define GUARD_REDIS_WALK_USEC apr_time_from_sec(1)
+/* What one step of a walk may take, and all of it: nobody's log-in waits for
+ * it, but somebody does. */
+#define GUARD_REDIS_STEP_USEC apr_time_from_sec(1)
+#define GUARD_REDIS_WALK_USEC apr_time_from_sec(10)
+/* So long the numbers of clients are good for the next who asks. */
+#define GUARD_REDIS_COUNTED_USEC apr_time_from_sec(10)
 
 apr_status_t guard_redis_walk_iterate(guard_store_t *store, uint64_t now_usec,
                                       const guard_filter_t *filter,

@@ -165,7 +165,7 @@ static apr_status_t shm_peek(guard_store_t *store, uint64_t now_usec,
  * those that count here. */
 static apr_status_t shm_mirror(guard_store_t *store, uint64_t now_usec,
                                const guard_claim_t *claims, unsigned count,
-                               const guard_standing_t *standings,
+                               const guard_standing_t *standings, int may_lower,
                                const guard_guess_t *guess,
                                guard_outcome_e outcome)
 {
@@ -184,7 +184,7 @@ static apr_status_t shm_mirror(guard_store_t *store, uint64_t now_usec,
             guard_policy_mirror(&views[i].record, views[i].policy,
                                 standings[i].phase, standings[i].failures,
                                 standings[i].level, standings[i].lasts_usec,
-                                table_usec);
+                                may_lower, table_usec);
             views[i].changed = 1;
             guard_shm_claim_save_locked(table, &claims[i].client, &views[i]);
         }
@@ -289,7 +289,11 @@ guard_shm_handle_t guard_store_shm_handle(const guard_store_t *store)
     return handle;
 }
 
-void guard_store_shm_adopt(guard_store_t *store) { store->ops = &SHM_OPS; }
+void guard_store_shm_adopt(guard_store_t *store)
+{
+    store->ops = &SHM_OPS;
+    store->table_secret = file_of(store)->shape.table_secret;
+}
 
 void guard_store_shm_release(const guard_shm_handle_t *handle)
 {

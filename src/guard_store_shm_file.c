@@ -72,7 +72,7 @@ static apr_status_t map(guard_shm_file_t *file)
         return errno;
     }
     guard_shm_table_attach(&file->table, file->mapping,
-                           file->shape.bucket_count);
+                           file->shape.bucket_count, &file->shape.table_secret);
     return APR_SUCCESS;
 }
 

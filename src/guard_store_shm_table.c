@@ -29,6 +29,7 @@ static void step(int number)
 static inline void step(int number) { (void)number; }
 #endif
 
+#define BUCKETS "buckets" /* what the secret is asked for */
 #define HEAD_BYTES 4096u
 #define SCOPE_PROBES_MAX 16
 #define LOCK_SEAL 0x6b636f6c64617567u /* a word that noise won't hit */
@@ -62,7 +63,8 @@ uint64_t guard_shm_table_size(uint32_t clients)
 }
 
 void guard_shm_table_attach(guard_shm_table_t *table, void *mapping,
-                            uint32_t bucket_count)
+                            uint32_t bucket_count,
+                            const guard_secret_t *table_secret)
 {
     char *base = mapping;
 
@@ -72,6 +74,8 @@ void guard_shm_table_attach(guard_shm_table_t *table, void *mapping,
     table->proven = (void *)(base + proven_offset());
     table->bucket = (void *)(base + buckets_offset(bucket_count));
     table->bucket_count = bucket_count;
+    table->bucket_factor =
+        guard_key_hash(table_secret, BUCKETS, sizeof(BUCKETS) - 1) | 1;
 }
 
 uint32_t guard_shm_table_stripe_of(uint32_t bucket)
@@ -79,12 +83,15 @@ uint32_t guard_shm_table_stripe_of(uint32_t bucket)
     return bucket % GUARD_SHM_STRIPES;
 }
 
+/* Ids may be made with a key that is not this file's, one that others know: a
+ * factor of the file's own keeps them from choosing a bucket. */
 uint32_t guard_shm_table_bucket_of(const guard_shm_table_t *table, uint64_t id)
 {
-    return (uint32_t)(((id >> 32) * table->bucket_count) >> 32);
+    uint64_t high = id * table->bucket_factor >> 32;
+
+    return (uint32_t)(high * table->bucket_count >> 32);
 }
 
-/* The half of the id that did not choose the bucket. */
 uint32_t guard_shm_table_tag_of(uint64_t id)
 {
     uint32_t tag = (uint32_t)id;

@@ -27,7 +27,7 @@
 #include <stdatomic.h>
 
 #define GUARD_SHM_MAGIC "AUTHGRD"
-#define GUARD_SHM_VERSION 3
+#define GUARD_SHM_VERSION 4
 #define GUARD_SHM_STRIPES 256
 #define GUARD_SHM_SCOPES 2048
 #define GUARD_SHM_BUCKET_CLIENTS 30
@@ -94,7 +94,8 @@ typedef struct guard_shm_table_t {
     guard_shm_scope_t *scope; /* entry 0 is never used */
     _Atomic uint64_t *proven; /* GUARD_SHM_BUCKET_RECORDS for each bucket */
     guard_shm_bucket_t *bucket;
-    uint32_t bucket_count; /* [open] never read from the mapping again */
+    uint32_t bucket_count;  /* [open] never read from the mapping again */
+    uint64_t bucket_factor; /* [open] odd; made of the file's secret */
 } guard_shm_table_t;
 
 /** Where a client's record is, or would be. */
@@ -113,7 +114,8 @@ uint32_t guard_shm_table_buckets(uint32_t clients);
 
 /** Point table into a mapping of guard_shm_table_size bytes. */
 void guard_shm_table_attach(guard_shm_table_t *table, void *mapping,
-                            uint32_t bucket_count);
+                            uint32_t bucket_count,
+                            const guard_secret_t *table_secret);
 
 /** (Re)make all locks. Only while nobody else uses the table. */
 void guard_shm_table_init_locks(guard_shm_table_t *table);

@@ -67,12 +67,14 @@ static apr_status_t show_page(void *baton, const guard_entry_t *const *entries,
 /* Which clients the command line means. Any block that has an address in it
  * counts: how much of an address makes a key is the server's choice, and
  * differs from kind to kind. */
-static guard_filter_t filter_of(const htguard_ask_t *ask)
+static guard_filter_t filter_of(const htguard_run_t *run)
 {
+    const htguard_ask_t *ask = run->ask;
     guard_filter_t filter = {.by = GUARD_FILTER_ALL,
                              .scope_name = ask->scope,
                              .locked_only =
-                                 (ask->given & HTGUARD_OPTION_LOCKED) != 0};
+                                 (ask->given & HTGUARD_OPTION_LOCKED) != 0,
+                             .stop = run->stop};
 
     if (ask->given & HTGUARD_OPTION_USER) {
         filter.by = GUARD_FILTER_USER;
@@ -108,7 +110,7 @@ static apr_status_t show_clients(walk_t *walk)
     const htguard_run_t *run = walk->run;
     const htguard_order_t order = {.store = run->store,
                                    .now_usec = run->now_usec,
-                                   .filter = filter_of(run->ask),
+                                   .filter = filter_of(run),
                                    .page_max = run->ask->redis ? FLEET_PAGE_MAX
                                                                : LIST_PAGE_MAX,
                                    .stop = run->stop,
@@ -191,7 +193,7 @@ static htguard_exit_e check(const htguard_run_t *run, apr_status_t *rv)
 static htguard_exit_e unlock(const htguard_run_t *run, apr_status_t *rv)
 {
     const htguard_ask_t *ask = run->ask;
-    guard_filter_t filter = filter_of(ask);
+    guard_filter_t filter = filter_of(run);
     htguard_unlocked_t what = {.client = ask->argument,
                                .user = ask->user,
                                .scope = ask->scope,

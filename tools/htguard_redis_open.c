@@ -73,7 +73,8 @@ apr_status_t htguard_redis_open(guard_store_t **store, const htguard_ask_t *ask,
         return APR_BADARG;
     }
     options.timeout_usec = GUARD_REDIS_TIMEOUT_USEC_MAX; /* nobody queues */
-    return guard_store_redis_open(store, &options, NULL, say, baton, pool);
+    return guard_store_redis_open(store, &options, NULL, NULL, say, baton,
+                                  pool);
 }
 
 const char *htguard_redis_remedy(apr_status_t rv)

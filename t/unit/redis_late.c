@@ -15,8 +15,8 @@
 
 #define MS 1000u
 #define WORKERS 4
-#define EACH 50000
-#define FEW 50 /* of each worker: they fit */
+#define EACH 20000
+#define FIT 50 /* of each worker */
 
 static guard_redis_late_t *late;
 
@@ -155,19 +155,22 @@ static void keep_all(void)
 
 /* ---- many at once ---- */
 
-/* With EACH there are too many, and some are dropped; FEW fit. */
-static void work(unsigned number, unsigned each)
-{
-    uint64_t first = (uint64_t)number * EACH;
+typedef enum {
+    MANY, /* more than fit: some are dropped */
+    FEW,  /* they fit */
+    PUSH  /* nobody takes any: nearly all are dropped */
+} plan_e;
 
-    for (unsigned round = 0; round < EACH / each; round++) {
-        for (uint64_t i = 1; i <= each; i++) {
-            late_push(first + i + round * each);
-            if (i % 8 && each == EACH) {
-                late_tell();
-            }
+static void work(unsigned number, plan_e plan)
+{
+    uint64_t token = (uint64_t)number * EACH;
+
+    for (unsigned i = 1; i <= EACH; i++) {
+        late_push(++token);
+        if (plan == MANY && i % 8) {
+            late_tell();
         }
-        for (uint64_t i = 1; i <= each && each < EACH; i++) {
+        for (unsigned k = 0; plan == FEW && i % FIT == 0 && k < FIT; k++) {
             late_tell();
         }
     }
@@ -175,7 +178,7 @@ static void work(unsigned number, unsigned each)
 
 static void *work_many(void *number)
 {
-    work((unsigned)(uintptr_t)number, EACH);
+    work((unsigned)(uintptr_t)number, MANY);
     return NULL;
 }
 
@@ -206,13 +209,13 @@ static void run_threads(void)
        (unsigned)late->dropped);
 }
 
-static void run_processes(unsigned each, const char *name)
+static void run_processes(plan_e plan, const char *name)
 {
     late_clear();
     for (unsigned i = 0; i < WORKERS; i++) {
         if (!fork()) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
-            work(i, each);
+            work(i, plan);
             _exit(0);
         }
     }
@@ -235,8 +238,10 @@ int main(void)
     fill_while_taken();
     keep_all();
     run_threads();
-    run_processes(EACH, "processes: what is taken is as it was pushed");
+    run_processes(MANY, "processes: what is taken is as it was pushed");
     run_processes(FEW, "processes with few: what is taken is as pushed");
     is((long long)late->dropped, 0, "  and none was dropped: they fit");
+    run_processes(PUSH, "processes that but push: what is taken is as pushed");
+    is(world->ended, GUARD_REDIS_LATE_MAX, "  as many as fit");
     return tap_done();
 }

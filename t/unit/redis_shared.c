@@ -11,6 +11,7 @@
 #include <apr_general.h>
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -113,6 +114,25 @@ static void write_and_read(void)
     is(lost, 0, "  and the next one is not hindered");
 }
 
+/* Over a graceful what is owed stays; for another server it is void. */
+static void keep_over_gracefuls(void)
+{
+    static const guard_redis_owed_t owed = {.outcome = GUARD_WRONG,
+                                            .claim_count = 1};
+    guard_store_kept_t kept = {0};
+    guard_redis_shared_t *first, *again, *else_where;
+
+    guard_redis_shared_create(&first, &kept, 1, pool);
+    guard_redis_late_push(&first->late, &owed, NOW);
+    guard_redis_shared_create(&again, &kept, 1, pool);
+    ok(first == again && guard_redis_late_count(&again->late) == 1,
+       "over a graceful it is the same");
+    guard_redis_shared_create(&else_where, &kept, 2, pool);
+    is(guard_redis_late_count(&else_where->late), 0,
+       "but not if it is for another server");
+    munmap(kept.memory, kept.size_bytes);
+}
+
 int main(void)
 {
     guard_redis_shared_t *other;
@@ -120,8 +140,8 @@ int main(void)
 
     apr_initialize();
     apr_pool_create(&pool, NULL);
-    if (guard_redis_shared_create(&shared, pool) != APR_SUCCESS ||
-        guard_redis_shared_create(&other, pool) != APR_SUCCESS) {
+    if (guard_redis_shared_create(&shared, NULL, 0, pool) != APR_SUCCESS ||
+        guard_redis_shared_create(&other, NULL, 0, pool) != APR_SUCCESS) {
         printf("Bail out! no memory\n");
         return 1;
     }
@@ -148,6 +168,7 @@ int main(void)
     fill(&found, 1);
     guard_redis_board_write(&shared->board, &found);
     write_and_read();
+    keep_over_gracefuls();
     apr_pool_destroy(pool);
     return tap_done();
 }

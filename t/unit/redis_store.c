@@ -24,8 +24,8 @@ static guard_store_t *open_store(guard_store_t *local, const char *prefix,
     snprintf(url, sizeof url, "unix:%s", redis_server_path);
     snprintf(prefix_word, sizeof prefix_word, "prefix=%s", prefix);
     remedy = guard_redis_options_read(&options, words, &culprit, pool);
-    if (remedy || guard_store_redis_open(&store, &options, local, shm_hear,
-                                         NULL, pool) != APR_SUCCESS) {
+    if (remedy || guard_store_redis_open(&store, &options, local, NULL,
+                                         shm_hear, NULL, pool) != APR_SUCCESS) {
         printf("Bail out! can't open: %s\n", remedy ? remedy : shm_said);
         exit(1);
     }

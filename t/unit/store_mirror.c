@@ -15,7 +15,7 @@ static void mirror(caller_t *c, const guard_claim_t *claim, guard_phase_e phase,
                                  .level = (uint8_t)level,
                                  .lasts_usec = apr_time_from_sec(seconds)};
 
-    c->store->ops->mirror(c->store, c->now_usec, claim, 1, &standing, NULL,
+    c->store->ops->mirror(c->store, c->now_usec, claim, 1, &standing, 1, NULL,
                           GUARD_ABANDONED);
 }
 
@@ -52,6 +52,29 @@ static void lockouts_are_taken_over(caller_t *c)
        "an unlock elsewhere is taken over");
 }
 
+/* What this server counted alone, and the other has not heard of. */
+static void what_is_stricter_here_stays(caller_t *c)
+{
+    guard_claim_t claim = caller_ip(c, "192.0.2.1", 3);
+    guard_standing_t less = {.phase = GUARD_PHASE_WINDOW,
+                             .failures = 1,
+                             .lasts_usec = apr_time_from_sec(600)};
+
+    caller_fail(c, &claim, 2);
+    c->store->ops->mirror(c->store, c->now_usec, &claim, 1, &less, 0, NULL,
+                          GUARD_ABANDONED);
+    is(caller_peek(c, &claim, 1)->failures, 2, "failures are not forgotten");
+    caller_fail(c, &claim, 1);
+    c->store->ops->mirror(c->store, c->now_usec, &claim, 1, &less, 0, NULL,
+                          GUARD_ABANDONED);
+    is(caller_peek(c, &claim, 1)->phase, GUARD_PHASE_LOCKED,
+       "nor is a lockout");
+    c->store->ops->mirror(c->store, c->now_usec, &claim, 1, &less, 1, NULL,
+                          GUARD_ABANDONED);
+    is(caller_peek(c, &claim, 1)->failures, 1,
+       "until the other must know of them");
+}
+
 static void what_is_in_flight_here_stays(caller_t *c)
 {
     guard_claim_t claim = caller_ip(c, "192.0.2.1", 3);
@@ -71,12 +94,12 @@ static void proofs_are_taken_over(caller_t *c)
     guard_standing_t calm = {.phase = GUARD_PHASE_CALM};
     guard_ticket_t holder = {0}, ticket = {0};
 
-    c->store->ops->mirror(c->store, c->now_usec, &claim, 1, &calm, &guess,
+    c->store->ops->mirror(c->store, c->now_usec, &claim, 1, &calm, 1, &guess,
                           GUARD_RIGHT);
     caller_reserve(c, &claim, 1, "b:1", GUARD_LAST_TRY, &holder);
     is(caller_reserve(c, &claim, 1, "a:right", GUARD_LAST_TRY, &ticket),
        GUARD_ADMIT, "what was right there needs no place here");
-    c->store->ops->mirror(c->store, c->now_usec, &claim, 1, &calm, &guess,
+    c->store->ops->mirror(c->store, c->now_usec, &claim, 1, &calm, 1, &guess,
                           GUARD_WRONG);
     is(caller_attempt(c, &claim, 1, "a:right", GUARD_RIGHT), GUARD_BUSY,
        "until it was wrong");
@@ -113,7 +136,8 @@ static void nonsense_breaks_nothing(caller_t *c)
             caller_fail(c, &claim, 1);
         } else {
             c->store->ops->mirror(c->store, c->now_usec, &claim, 1, &standing,
-                                  NULL, GUARD_ABANDONED);
+                                  (int)random_below(&state, 2), NULL,
+                                  GUARD_ABANDONED);
         }
         if (!random_below(&state, 100)) {
             caller_pass(c, random_below(&state, 5000));
@@ -127,6 +151,7 @@ int main(void)
     static const contract_test_t test[] = {
         {"failures are taken over", failures_are_taken_over},
         {"lockouts are taken over", lockouts_are_taken_over},
+        {"what is stricter here stays", what_is_stricter_here_stays},
         {"what is in flight here stays", what_is_in_flight_here_stays},
         {"proofs are taken over", proofs_are_taken_over},
         {"who is calm takes no room", who_is_calm_takes_no_room},

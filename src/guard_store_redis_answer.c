@@ -77,15 +77,24 @@ static const char *digits(const char *at, unsigned base, unsigned max,
                                                                  : NULL;
 }
 
+/* All bytes of an address, the last four of IPv4, or none. */
 static const char *read_addr(const char *at, guard_addr_t *addr)
 {
-    for (size_t i = 0; i < sizeof(addr->byte); i++, at += 2) {
-        if (digit(at[0]) > 15 || digit(at[1]) > 15) {
+    unsigned char byte[sizeof(addr->byte)];
+    size_t count = 0;
+
+    for (; digit(at[0]) < 16 && digit(at[1]) < 16; at += 2, count++) {
+        if (count == sizeof(byte)) {
             return NULL;
         }
-        addr->byte[i] = (unsigned char)(digit(at[0]) * 16 + digit(at[1]));
+        byte[count] = (unsigned char)(digit(at[0]) * 16 + digit(at[1]));
     }
-    return *at == ' ' ? at + 1 : NULL;
+    memset(addr, 0, sizeof(*addr));
+    if (*at != ' ' ||
+        (count && guard_addr_from_bytes(addr, byte, count) != APR_SUCCESS)) {
+        return NULL;
+    }
+    return at + 1;
 }
 
 /* @return 1, or 0 if this is none of ours. */

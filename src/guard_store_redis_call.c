@@ -94,14 +94,47 @@ static void add_policy(guard_redis_call_t *call, const guard_policy_t *policy)
     add_number(call, (uint64_t)policy->lockout_max_usec);
 }
 
-/* Of the script's fixed widths. */
+/* A number of so many bits in base 64, of a fixed width: it stands in the
+ * record, where each byte counts. */
+static void add_tag(guard_redis_call_t *call, uint64_t tag, unsigned bits)
+{
+    static const char DIGIT[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "abcdefghijklmnopqrstuvwxyz-_";
+    unsigned width = (bits + 5) / 6;
+    char *at = call->text + call->used;
+
+    for (unsigned i = width; i > 0; i--, tag >>= 6) {
+        at[i - 1] = DIGIT[tag & 63];
+    }
+    at[width] = '\0';
+    add(call, at, width);
+    call->used += width + 1;
+}
+
 static void add_guess(guard_redis_call_t *call, const guard_guess_t *guess,
                       uint64_t token)
 {
-    add_text(call, "%08x", guess->tag);
-    add_text(call, "%08x", guess->proven_tag);
-    add_text(call, "%06x", guess->user & ((1u << GUARD_USER_TAG_BITS) - 1));
-    add_text(call, "%016" APR_UINT64_T_HEX_FMT, token);
+    add_tag(call, guess->tag, 32);
+    add_tag(call, guess->proven_tag, 32);
+    add_tag(call, guess->user & ((1u << GUARD_USER_TAG_BITS) - 1),
+            GUARD_USER_TAG_BITS);
+    add_tag(call, token, 64);
+}
+
+/* Its bytes in hex digits: all, the last four of IPv4, or none of no address.
+ */
+static void write_addr(char text[2 * sizeof(guard_addr_t) + 1],
+                       const guard_addr_t *addr)
+{
+    static const guard_addr_t none;
+    size_t i = guard_addr_is_v4(addr)              ? GUARD_ADDR_V4_BASE / 8
+               : memcmp(addr, &none, sizeof(none)) ? 0
+                                                   : sizeof(addr->byte);
+
+    text[0] = '\0';
+    for (; i < sizeof(addr->byte); i++, text += 2) {
+        apr_snprintf(text, 3, "%02x", addr->byte[i]);
+    }
 }
 
 /* Who the client is, for people. The name is last: it may hold anything. */
@@ -109,9 +142,7 @@ static void add_meta(guard_redis_call_t *call, const guard_client_t *client)
 {
     char addr[2 * sizeof(client->addr.byte) + 1];
 
-    for (size_t i = 0; i < sizeof(client->addr.byte); i++) {
-        apr_snprintf(addr + 2 * i, 3, "%02x", client->addr.byte[i]);
-    }
+    write_addr(addr, &client->addr);
     add_text(call, "%u %u %u %u %s %016" APR_UINT64_T_HEX_FMT " %.*s",
              client->kind, client->counted, client->bits, client->tenant, addr,
              client->scope, (int)SCOPE_NAME_ROOM - 1,

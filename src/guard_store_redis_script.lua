@@ -18,15 +18,26 @@
 --   * Redis has the wall clock, which may be set back. Ends are as far away
 --     then as they were when the record was written.
 --
--- The hash has these fields; all but the first are of a fixed width:
---   h  at phase till span failures limit forgiven busy level level_till waiters
---      waiters_till: as in guard_record_t; at is when this was written, span
---      the length of what ends at till
---   s  slots in use: position, state, guess, user, till in seconds, holders
---      (each a token and a letter: what it took), semicolon
---   p  proven guesses, newest first: space, guess, colon, till in seconds
---   d  tokens settled, newest first: token, and "!" if that locked, or "."
---   m  who it is, for people
+-- The hash has these fields:
+--   h       at phase left span failures limit: as in guard_record_t; at is when
+--           this was written, left how long it was then to the end, span the
+--           length of what ends
+--   1, 2..  one text of four parts, with bars between them:
+--     rest     forgiven busy level level_left waiters waiters_left, the last
+--              one in seconds; empty if all of them are 0
+--     slots    in use: position, state, guess, user, till in seconds, holders,
+--              semicolon. A holder is a token and how it took its place: "."
+--              anew, "+" for a guess that was proven before, "!" to look again
+--              at one that was rejected, "=" under the place of another
+--     proven   guesses, newest first: space, guess, colon, till in seconds
+--     settled  tokens, newest first: token, and "!" if that locked, or "."
+--   101..   who it is, for people
+-- Guesses, users and tokens are digits of base 64, of a fixed width. Nothing
+-- beside them is such a digit, so a token is found where it stands alone.
+--
+-- Redis keeps a hash in half the room until a value in it is longer than 64
+-- bytes, and never again from then on. So the texts are cut, and what is behind
+-- the end of one is empty: a value that isn't full is the last.
 --
 -- The text runs in Lua 5.1, which Redis has, and in newer ones: whole numbers
 -- are written by %.0f, for there they may be of two kinds. Numbers that C has
@@ -34,8 +45,8 @@
 local call, match, find, sub = redis.call, string.match, string.find, string.sub
 local format, floor, max = string.format, math.floor, math.max
 local KEY, op, now = KEYS[1], ARGV[1], tonumber(ARGV[2])
--- Widths of a token, of one with its letter, and of an entry of p.
-local TOKEN, HOLDER, PROOF = 16, 17, 20
+-- Widths of a token, of one with its mark, of an entry of proven, of a field.
+local TOKEN, HOLDER, PROOF, CUT = 11, 12, 18, 64
 
 if now == 0 then
     local time = call('TIME')
@@ -69,37 +80,37 @@ end
 
 -- The record. A head that is not of this form is none of ours: it counts as
 -- no record, and is written over.
-local stored = call('HMGET', KEY, 'h', 's', 'p', 'd')
-local slots, proven, settled = '', '', ''
-local at, phase, till, span, failures, last_limit, forgiven, busy, level,
-    level_till, waiters, waiters_till = match(stored[1] or '', '^(%d+) (%d+) '
-    .. '(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
-local known = at
+local stored = call('HMGET', KEY, 'h', '1', '2', '3', '4')
+local at, phase, till, span, failures, last_limit = match(stored[1] or '',
+    '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+local known, body, since, slip_sec = at, '', now, 0
+local forgiven, busy, level, level_till = 0, 0, 0, 0
+local waiters, waiters_till = 0, 0
 if known then
-    slots, proven, settled = stored[2], stored[3], stored[4]
-    at, phase, till, span = at + 0, phase + 0, till + 0, span + 0
-    failures, last_limit, forgiven = failures + 0, last_limit + 0, forgiven + 0
-    busy, level, level_till = busy + 0, level + 0, level_till + 0
-    waiters, waiters_till = waiters + 0, waiters_till + 0
+    at, body = at + 0, stored[2]
+    if stored[3] then
+        body = body .. stored[3] .. (stored[4] or '') .. (stored[5] or '')
+    end
+    if at > now then  -- the clock was set back: what was left then is left now
+        slip_sec = floor((at - now) / 1000000)
+    else
+        since = at
+    end
+    phase, till, span = phase + 0, since + till, span + 0
+    failures, last_limit = failures + 0, last_limit + 0
+    if sub(body, 1, 1) ~= '|' then
+        forgiven, busy, level, level_till, waiters, waiters_till =
+            match(body, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)|')
+        forgiven, busy, level = forgiven + 0, busy + 0, level + 0
+        level_till, waiters = since + level_till, waiters + 0
+        waiters_till = floor(since / 1000000) + waiters_till
+    end
 else
-    at, phase, till, span, failures, last_limit = now, CALM, 0, 0, 0, 0
-    forgiven, busy, level, level_till, waiters, waiters_till = 0, 0, 0, 0, 0, 0
+    phase, till, span, failures, last_limit = CALM, 0, 0, 0, 0
 end
+local slipped = known and at > now
 
--- The clock was set back: what was left then is left now.
-local slip_sec = 0
-local slipped = at > now
-if slipped then
-    slip_sec = floor((at - now) / 1000000)
-    till = max(till - (at - now), 0)
-    level_till = max(level_till - (at - now), 0)
-    waiters_till = max(waiters_till - slip_sec, 0)
-    proven = string.gsub(proven, ':(%d+)', function(sec)
-        return format(':%010.0f', max(sec - slip_sec, 0))
-    end)
-end
-
--- guard_policy_refresh: what is over ends; the slots follow in read_slots().
+-- guard_policy_refresh: what is over ends; guesses follow where they are read.
 local closed = phase ~= CALM and now >= till
 if closed then
     phase, till, span, failures, forgiven, busy = CALM, 0, 0, 0, 0, 0
@@ -109,9 +120,6 @@ if level > 0 and now >= level_till then
 end
 if waiters_till <= now_sec then
     waiters = 0
-end
-while proven ~= '' and sub(proven, -10) + 0 <= now_sec do
-    proven = sub(proven, 1, -PROOF - 1)
 end
 
 -- What every call answers.
@@ -124,18 +132,45 @@ local function standing(flags)
     return answer(phase == LOCKED and ROW_LOCKED or ROW_FREE, flags)
 end
 
--- Most that come again while locked out end here, and all that peek.
+-- Most that come again while locked out end here, and all that peek. Where a
+-- token of theirs may stand, or stand behind what was read, it takes longer.
 local token = ARGV[10]
 if op == 'peek' and not slipped then
     return standing(0)
 elseif op == 'reserve' and phase == LOCKED and not slipped
-        and not find(slots, token, 1, true) then
+        and not find(body, token, 1, true)
+        and (#body < 4 * CUT or find(body, '|.-|')) then
     return answer(ROW_LOCKED, busy + waiters < BUSY_PROVEN_MAX and TRUSTS or 0)
+end
+
+-- The rest of a long text, and its parts.
+local slots, proven, settled = '', '', ''
+if known then
+    local i = 5
+    while #body == (i - 1) * CUT do
+        stored = call('HMGET', KEY, i, i + 1, i + 2, i + 3)
+        body = body .. (stored[1] or '') .. (stored[2] or '')
+            .. (stored[3] or '') .. (stored[4] or '')
+        i = i + 4
+    end
+    local first = find(body, '|', 1, true)
+    local second = find(body, '|', first + 1, true)
+    local third = find(body, '|', second + 1, true)
+    slots, settled = sub(body, first + 1, second - 1), sub(body, third + 1)
+    proven = sub(body, second + 1, third - 1)
+    if slipped then
+        proven = string.gsub(proven, ':(%d+)', function(sec)
+            return format(':%010.0f', max(sec - slip_sec, 0))
+        end)
+    end
+    while proven ~= '' and sub(proven, -10) + 0 <= now_sec do
+        proven = sub(proven, 1, -PROOF - 1)
+    end
 end
 
 local slot, places = {}, 0
 for i, state, guess, user, ends, held in string.gmatch(slots,
-        '(%d)(%d)(........)(......)(..........)(%w*);') do
+        '(%d)(%d)(......)(....)(..........)(.-);') do
     state, ends = state + 0, max(ends - slip_sec, 0)
     if closed and state == REJECTED then
         state = EMPTY
@@ -201,7 +236,8 @@ local function is_blank()
         and next(slot) == nil
 end
 
--- Write the record back. meta is for a client that is new.
+-- Write the record back, and over all that was behind its end. meta is for a
+-- client that is new.
 local function save(meta)
     if is_blank() then
         if known then
@@ -214,23 +250,41 @@ local function save(meta)
         local one = slot[i]
         if one then
             last_sec = max(last_sec, one.till)
-            text = text .. format('%d%d%s%s%010.0f%s;', i, one.state, one.guess,
+            text = text .. format('%d%d%s%s%010d%s;', i, one.state, one.guess,
                 one.user, one.till, one.held)
         end
     end
     if proven ~= '' then
-        last_sec = max(last_sec, sub(proven, 11, PROOF) + 0)
+        last_sec = max(last_sec, sub(proven, 9, PROOF) + 0)
     end
-    local head = format('%.0f %d %.0f %.0f %d %d %d %d %d %.0f %d %.0f', now,
-        phase, till, span, failures, last_limit, forgiven, busy, level,
-        level_till, waiters, waiters_till)
-    if not known then
-        call('HSET', KEY, 'h', head, 's', text, 'p', proven, 'd', settled,
-            'm', meta)
-    elseif op == 'settle' or slipped then
-        call('HSET', KEY, 'h', head, 's', text, 'p', proven, 'd', settled)
+    local head = format('%.0f %d %.0f %.0f %d %d', now, phase,
+        phase == CALM and 0 or till - now, span, failures, last_limit)
+    local rest = ''
+    if level > 0 or waiters > 0 or busy > 0 or forgiven > 0 then
+        rest = format('%d %d %d %.0f %d %.0f', forgiven, busy, level,
+            level > 0 and level_till - now or 0, waiters,
+            waiters > 0 and waiters_till - now_sec or 0)
+    end
+    text = rest .. '|' .. text .. '|' .. proven .. '|' .. settled
+    local length = max(#text, #body)
+    if not known then  -- with one entry in a part at most: a short text
+        if stored[1] then
+            call('DEL', KEY)
+        end
+        call('HSET', KEY, 'h', head, '1', text, '101', sub(meta, 1, CUT),
+            '102', sub(meta, CUT + 1, 2 * CUT))
+        for i = 3, (#meta - 1) / CUT + 1 do
+            call('HSET', KEY, 100 + i, sub(meta, (i - 1) * CUT + 1, i * CUT))
+        end
+    elseif length <= CUT then
+        call('HSET', KEY, 'h', head, '1', text)
     else
-        call('HSET', KEY, 'h', head, 's', text)
+        call('HSET', KEY, 'h', head, '1', sub(text, 1, CUT), '2', sub(text,
+            CUT + 1, 2 * CUT), '3', sub(text, 2 * CUT + 1, 3 * CUT), '4',
+            sub(text, 3 * CUT + 1, 4 * CUT))
+    end
+    for i = 5, (length - 1) / CUT + 1 do
+        call('HSET', KEY, i, sub(text, (i - 1) * CUT + 1, i * CUT))
     end
     -- It goes with the last of what it remembers.
     call('PEXPIRE', KEY, format('%.0f', floor((max(till, level_till,
@@ -248,7 +302,13 @@ elseif op == 'show' then
     end
     said[8] = phase == LOCKED and max(now - (till - span), 0) or 0
     said[9], said[10] = flying, last_limit
-    said[11] = known and not is_blank() and call('HMGET', KEY, 'm')[1] or ''
+    said[11] = ''
+    if known and not is_blank() then
+        stored = call('HMGET', KEY, '101', '102', '103', '104', '105')
+        for i = 1, 5 do
+            said[11] = said[11] .. (stored[i] or '')
+        end
+    end
     return said
 elseif op == 'unlock' then
     local flying = false

@@ -43,6 +43,9 @@ if op == 'effect' then
     end
     if has(what, BUSY) then
         open_window()
+        if busy == BUSY_PROVEN_MAX - 1 then
+            publish('locked')  -- proofs are not trusted any more, here neither
+        end
         busy = math.min(busy + 1, BUSY_PROVEN_MAX)
     end
     if has(what, UNWAIT) then
@@ -57,9 +60,9 @@ local proven_at = find(proven, ' ' .. proof, 1, true)
 local settled_at = find(settled, token, 1, true)
 
 -- Begin to verify in a slot of its own.
-local function take(i, state, letter)
+local function take(i, state, mark)
     slot[i] = { state = state, guess = guess, user = user,
-                till = ceil_sec(now + window_usec), held = token .. letter }
+                till = ceil_sec(now + window_usec), held = token .. mark }
 end
 
 -- Which slot this attempt has taken, and where it says what it took.
@@ -80,13 +83,13 @@ local function accepts(accept, row)
         or row == ROW_CHECKING and has(accept, ACCEPT_CHECKING)
 end
 
--- What was answered first, by the letter behind the token.
-local function answer_again(letter, flags)
+-- What was answered first, by the mark behind the token.
+local function answer_again(mark, flags)
     flags = flags + TAKEN + HELD_SLOT
-    if letter == 'p' then
+    if mark == '+' then
         return answer(ROW_FREE, flags + HELD_PROVEN + IS_PROVEN)
     end
-    return answer(letter == 'j' and ROW_CHECKING or letter == 'r'
+    return answer(mark == '=' and ROW_CHECKING or mark == '!'
         and ROW_REJECTED or ROW_FREE, flags)
 end
 
@@ -121,8 +124,8 @@ local function reserve()
     local flags = trusts and TRUSTS or 0
     local held, held_at = held_slot()
     if held then
-        local letter = sub(slot[held].held, held_at + TOKEN, held_at + TOKEN)
-        return answer_again(letter, flags), slipped
+        local mark = sub(slot[held].held, held_at + TOKEN, held_at + TOKEN)
+        return answer_again(mark, flags), slipped
     elseif phase ~= LOCKED
             and (settled_at or not_after > 0 and now > not_after) then
         return answer(ROW_FULL, flags + LATE), slipped
@@ -146,13 +149,13 @@ local function reserve()
     end
     last_limit, flags = limit, flags + TAKEN
     if row == ROW_REJECTED then
-        take(i, RECHECKING, 'r')
+        take(i, RECHECKING, '!')
         flags = flags + HELD_SLOT
     elseif row == ROW_FREE then
-        take(i, CHECKING, is_proven and 'p' or 'n')
+        take(i, CHECKING, is_proven and '+' or '.')
         flags = flags + HELD_SLOT + (is_proven and HELD_PROVEN or 0)
     elseif row == ROW_CHECKING and #slot[i].held < HOLDERS_MAX * HOLDER then
-        slot[i].held = slot[i].held .. token .. 'j'
+        slot[i].held = slot[i].held .. token .. '='
         flags = flags + HELD_SLOT
     end
     return answer(row, flags), slipped or waited or row ~= ROW_PROVEN
@@ -276,4 +279,5 @@ end
 settled = sub(token .. (locks and '!' or '.') .. settled, 1,
     SETTLED_MAX * HOLDER)
 save(ARGV[13])
-return standing(locks and LOCKOUT or 0)
+return standing((locks and LOCKOUT or 0)
+    + (busy + waiters < BUSY_PROVEN_MAX and TRUSTS or 0))

@@ -57,10 +57,12 @@ sub server {
           . guarded('desk', 'AuthGuard On', 'AuthGuardScope desk')
           . guarded('names', 'AuthGuard On', 'AuthGuardScope names',
             'AuthGuardLimit ip none', 'AuthGuardLimit login 2/10min')
-          . guarded('host', 'AuthGuard On',
-            'AuthGuardScope www.example.com-443'));
+          . guarded('host', 'AuthGuard On', 'AuthGuardLimit ip 5/10min',
+            'AuthGuardScope www.example.com-443-var-www-site-')
+          . guarded('lax', 'AuthGuard On', 'AuthGuardLimit ip 10/10min',
+            'AuthGuardScope www.example.com-443-var-www-lax--'));
 
-    $t->dir($_) for qw(desk names host);
+    $t->dir($_) for qw(desk names host lax);
     $t->passwords('users', { alice => 'right', bob => 'secret' });
     $t->expect_log(qr/AG01(?:01|02|10): /, optional => 1);
     if ($made) {    # "copy both files to all servers"
@@ -148,24 +150,34 @@ is(sorted(grep { !/\Aauthguard:\{[0-9a-f]{16}\}\z/ } $redis->keys_of),
 my $all = join "\n", map { ($_, @{ $redis->cli('HGETALL', $_) }) }
   $redis->keys_of;
 like($all, qr/desk/, 'names of scopes stand there');
-unlike($all, qr/alice|bob|right|secret|wrong|\Q$password\E/,
+unlike($all, qr/alice|\bbob\b|right|secret|wrong|\Q$password\E/,
     'no user, no password');
 unlike($t->get('/desk/', @from)->body, qr/\Q$password\E/, 'nor on a page');
 unlike(AuthGuard::Httpd::slurp($t->root . '/logs/error.log'), qr/\Q$password\E/, 'nor in the log');
 
 # --- Size --------------------------------------------------------------------
-my %told =
-  $page =~ /^\| (one failure|locked out|everything).*? \| (\d+) \|$/mg;
-is(sorted(keys %told), 'everything locked out one failure', 'sizes are told');
-for my $case (['one failure', 1], ['locked out', 5]) {
-    my ($name, $guesses) = @$case;
+# In the compact form that Redis has for a hash of short values.
+my %told = $page =~ /^\| ([^|]+?)(?:, at a limit[^|]*|: [^|]*)? \| (\d+) \|$/mg;
+my %guess = (
+    'one failure' => ['/host/', 1, '127.0.2.1'],
+    'signed in' => ['/host/', 0, '127.0.2.2'],
+    '5 failures' => ['/lax/', 5, '127.0.2.3'],
+    'locked out' => ['/host/', 5, '127.0.2.4'],
+);
+is(sorted(keys %told), sorted(keys %guess, 'everything in use'),
+    'sizes are told');
+for my $name (sort keys %guess) {
+    my ($path, $count, $address) = @{ $guess{$name} };
+    my @here = ($path, 'alice', $count || 'right', from => $address);
 
     $redis->cli('FLUSHALL');
-    $t->guess_wrong('/host/', 'alice', $guesses, from => "127.0.2.$guesses");
-    my ($size, @more) =
-      map { $redis->cli(qw(MEMORY USAGE), $_) } $redis->keys_of;
+    $count ? $t->guess_wrong(@here) : $t->guess(@here);
+    my ($key, @more) = $redis->keys_of;
     is(scalar @more, 0, "$name: one client is one key");
-    cmp_ok(abs($size - $told{$name}), '<=', $told{$name} / 4,
+    like($redis->cli(qw(OBJECT ENCODING), $key), qr/\A(?:listpack|ziplist)\z/,
+        'a compact one');
+    my $size = $redis->cli(qw(MEMORY USAGE), $key);
+    cmp_ok(abs($size - $told{$name}), '<=', $told{$name} / 8,
         "and about as large as the page says: $size");
 }
 $_->done for @fleet;

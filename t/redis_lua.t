@@ -47,7 +47,7 @@ local commands = {
     HMGET = function(key, ...)
         local got = {}
         for i, field in ipairs({ ... }) do
-            got[i] = keys[key] and keys[key][field] or false
+            got[i] = keys[key] and keys[key][text(field)] or false
         end
         return got
     end,
@@ -55,7 +55,7 @@ local commands = {
         local set = { ... }
         keys[key] = keys[key] or {}
         for i = 1, #set, 2 do
-            keys[key][set[i]] = text(set[i + 1])
+            keys[key][text(set[i])] = text(set[i + 1])
         end
     end,
     DEL = function(key)

@@ -144,22 +144,19 @@ static void step(void)
     play(&call);
 }
 
-/* What is left of a client, in the order of the fields' names. */
+/* What is left of a client. */
 static void put_left(uint64_t id)
 {
-    static const char *const FIELD[] = {"h", "s", "p", "d", "m"};
     char key[GUARD_REDIS_KEY_MAX];
     redisReply *reply;
 
     guard_redis_key_write(key, &names, id);
-    reply = checked(redisCommand(redis, "HMGET %s h s p d m", key));
+    reply = checked(redisCommand(redis, "HGETALL %s", key));
     printf("  [\"%s\"] = { ", key);
     for (size_t i = 0; i < reply->elements; i++) {
-        if (reply->element[i]->type == REDIS_REPLY_STRING) {
-            printf("%s = ", FIELD[i]);
-            put_text(reply->element[i]->str, (size_t)reply->element[i]->len);
-            printf(", ");
-        }
+        printf(i % 2 ? "" : "[");
+        put_text(reply->element[i]->str, (size_t)reply->element[i]->len);
+        printf(i % 2 ? ", " : "] = ");
     }
     printf("},\n");
     freeReplyObject(reply);

@@ -78,7 +78,8 @@ static void as_the_user(void)
     ok(probe(), "a probe as the user that the docs describe");
     is(redis_server_number(admin, "DBSIZE"), 0, "leaves nothing");
     is(reserve().row, GUARD_ROW_FREE, "reserves");
-    is(settle().flags, GUARD_REDIS_LOCKOUT, "settles, and a lockout begins");
+    is(settle().flags, GUARD_REDIS_LOCKOUT | GUARD_REDIS_TRUSTS,
+       "settles, and a lockout begins");
     guard_redis_call_peek(&call, &names, 1, 0);
     is(redis_server_ask(redis, &call).row, GUARD_ROW_LOCKED, "peeks");
     guard_redis_call_effect(&call, &names, &claim, 7, 1, 0);
@@ -275,6 +276,9 @@ static void described(void)
         "1 0 128 0 " ADDR " " SCOPE,
         "1 0 128 0 " ADDR " 0" SCOPE " www",
         "1 0 128 0 zz" META,
+        "1 0 128 0 " ADDR "00 " SCOPE " www",
+        "1 0 128 0 c00002 " SCOPE " www",
+        "1 0 128 0 c000020 " SCOPE " www",
         "1 0 128 0",
     };
     char name[400], prefix[100];
@@ -293,6 +297,13 @@ static void described(void)
            entry.addr.byte[15] == 7 && entry.scope == 0xfedcba9876543210u &&
            !strcmp(entry.scope_name, "www"),
        "who is who it should be");
+    is(shown("1 0 128 0 c0000207 " SCOPE " www", &entry), APR_SUCCESS,
+       "an IPv4 address");
+    ok(guard_addr_is_v4(&entry.addr) && entry.addr.byte[15] == 7,
+       "is its last four bytes");
+    is(shown("3 0 0 0  " SCOPE " www", &entry), APR_SUCCESS, "and no address");
+    ok(!memcmp(&entry.addr, &other.client.addr, sizeof(entry.addr)),
+       "is all zeros");
     memset(name, 'n', sizeof(name));
     name[sizeof(name) - 1] = '\0';
     memset(prefix, 'p', sizeof(prefix));

@@ -233,7 +233,11 @@ model_settle(model_t *model, const model_try_t *a_try, guard_hold_e what,
     model_drop_tokens(model);
     model_note_settled(model, a_try->token, event);
     model_save(model);
-    return model_stand(model, event ? GUARD_REDIS_LOCKOUT : 0, now_usec);
+    return model_stand(
+        model,
+        (event ? GUARD_REDIS_LOCKOUT : 0u) |
+            (guard_policy_trusts(&model->record) ? GUARD_REDIS_TRUSTS : 0u),
+        now_usec);
 }
 
 static inline guard_redis_answer_t

@@ -226,6 +226,9 @@ static int step(void)
 
 static void prepare(void)
 {
+    static char long_name[sizeof(((guard_entry_t *)NULL)->scope_name)];
+
+    memset(long_name, 'n', sizeof(long_name) - 1);
     admin = redis_server_connect();
     freeReplyObject(redis_server_say(
         admin, "ACL SETUSER guard on >secret resetkeys ~authguard:* "
@@ -240,8 +243,12 @@ static void prepare(void)
         client->counted = i == 4;
         client->bits = (uint8_t)(120 + i);
         client->addr.byte[15] = (unsigned char)i;
+        if (i == 2) { /* IPv4 */
+            memset(client->addr.byte + 10, 255, 2);
+        }
         client->scope = 0xfedcba9876543210u;
-        client->scope_name = "example.com:443 a path/with spaces";
+        client->scope_name =
+            i == 3 ? long_name : "example.com:443 a path/with spaces";
         players[i].model.record.id = client->id;
         players[i].model.record.kind = client->kind;
     }

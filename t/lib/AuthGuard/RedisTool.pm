@@ -15,7 +15,7 @@ sub build {
     my ($name, $dir) = @_;
     my $top = AuthGuard::Modules::top();
     my $made = dirname(AuthGuard::Redis::module_path());
-    my @source = ("$top/t/tool/$name.c",
+    my @source = ("$top/t/tool/$name.c", "$top/src/guard_key.c",
         map { "$top/src/guard_store_redis_$_.c" } qw(script call));
     my $apr = `apr-1-config --includes --cppflags --link-ld`
       . `apu-1-config --includes --link-ld`;

@@ -68,7 +68,8 @@ UNIT := $(UNIT_SRC:t/unit/%.c=$B/t/%.t) $(FUZZ_SRC:fuzz/%.c=$B/t/replay_%.t)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help install clean test demo deps unit check-asan check-tsan fuzz \
-	tidy format soak model uninstall deb check-deb
+	tidy format soak model uninstall deb check-deb bench-instructions \
+	bench-store
 
 all: $B/mod_auth_guard.so $B/htguard ## build the modules and htguard
 ifneq ($(REDIS_LIBS),)
@@ -76,7 +77,7 @@ all: $B/mod_auth_guard_redis.so $B/htguard-redis
 endif
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' \
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' \
 	    $(MAKEFILE_LIST)
 
 $B/%.o: %.c
@@ -176,7 +177,7 @@ demo: ## watch the guard at work; PORT=nnnn, or ONCE=1 to end by itself
 
 test: ## build, and run every test
 	@tools/deps
-	@$(MAKE) --no-print-directory all $(UNIT)
+	@$(MAKE) --no-print-directory all $(UNIT) $B/bench/store
 	$(REDIS_SERVER) prove -j2 $(UNIT) $(wildcard t/*.t)
 
 soak: ## play mixed traffic for SOAK=120 seconds, and check every count
@@ -203,6 +204,23 @@ check-deb: deb ## as root: install, upgrade and purge them in a scratch Debian
 	@tools/deps check-deb
 	@tools/deb-test
 
+# What the bench measures stands in bench/.
+$B/bench/store: $(patsubst %.c,$B/%.o,$(wildcard bench/store*.c)) $B/lower.a
+	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $^ $(APR_LIBS)
+
+bench-instructions bench-store: export AUTHGUARD_SO = \
+	$(abspath $B/mod_auth_guard.so)
+
+bench-instructions: ## count the instructions of a request, exactly
+	@tools/deps
+	@$(MAKE) --no-print-directory all
+	@bench/instructions $(ARGS)
+
+bench-store: ## time the store beside the least that any could take
+	@tools/deps build
+	@$(MAKE) --no-print-directory $B/bench/store
+	@$B/bench/store
+
 unit: $(UNIT) ## run the unit tests alone
 	$(REDIS_SERVER) prove $(UNIT)
 
@@ -214,11 +232,11 @@ model: $B/t/explore.t $B/t/explore_pair.t ## explore the store's protocol: all s
 # lies apart. httpd's children can't give reasons for undefined behaviour, so
 # there it traps.
 #
-# Not in httpd under ASan: the demo starts an httpd by itself, fault_graceful,
-# flood_cost, flood_slow, redis_cost and soak measure, house looks at the module as it ships, and
-# valgrind is one of its own kind.
-NOT_ASAN := demo fault_graceful flood_cost flood_slow house redis_cost soak \
-	valgrind
+# Not in httpd under ASan: the demo starts an httpd by itself; bench_*,
+# fault_graceful, flood_cost, flood_slow, redis_cost and soak measure; house
+# looks at the module as it ships, and valgrind is one of its own kind.
+NOT_ASAN := bench_instructions bench_store demo fault_graceful flood_cost \
+	flood_slow house redis_cost soak valgrind
 # Under ThreadSanitizer, which is slow: not what searches long in one thread,
 # and in httpd where threads meet.
 NOT_TSAN := explore explore_pair flood
@@ -272,6 +290,6 @@ clean: ## remove what was built
 
 format: ## lay the C sources out by .clang-format
 	clang-format -i $(wildcard mod_auth_guard*.c src/*.[ch] tools/*.[ch] t/unit/*.[ch] \
-	    t/mod/*.c t/tool/*.[ch] fuzz/*.c fuzz/lib/*.[ch])
+	    t/mod/*.c t/tool/*.[ch] fuzz/*.c fuzz/lib/*.[ch] bench/*.[ch])
 
 -include $(shell find $B -path $B/debs -prune -o -name '*.d' -print 2>/dev/null)

@@ -89,6 +89,22 @@ static void take_away(void)
        "  and due");
 }
 
+/* However many a stranger has failed: what the server may hold goes in. */
+static void room_is_left_for_places(void)
+{
+    unsigned before;
+
+    ticket.away.in_doubt = 0;
+    for (int i = 0; i < 2 * GUARD_REDIS_LATE_MAX; i++) {
+        owe();
+    }
+    before = count();
+    is(before, GUARD_REDIS_LATE_MAX / 4 * 3, "wrong guesses leave room");
+    ticket.away.in_doubt = 1;
+    owe();
+    is(count(), before + 1, "  for a place that may be held");
+}
+
 int main(void)
 {
     apr_pool_t *pool;
@@ -117,6 +133,7 @@ int main(void)
     push((uint64_t)ticket.claim[0].policy.window_usec + 1);
     pay();
     is(count(), 0, "what its window is over for is owed no more");
+    room_is_left_for_places();
     apr_pool_destroy(pool);
     apr_terminate();
     return tap_done();

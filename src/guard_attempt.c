@@ -324,13 +324,19 @@ static int refuse_uncounted(guard_attempt_t *a)
 
 int guard_attempt_check_authn(request_rec *r)
 {
+    const guard_request_t *request = guard_chain_known(r);
     const guard_dir_conf_t *conf = guard_conf_of(r);
-    const char *auth_type = ap_auth_type(r);
+    const char *auth_type;
     guard_origin_e origin;
     guard_mode_e mode;
     guard_attempt_t a;
 
-    if (guard_chain_request(r)->nested || !auth_type) {
+    if ((request && request->nested) ||
+        (!guard_conf_may_guard(conf) && !is_intruded(conf))) {
+        return DECLINED;
+    }
+    auth_type = ap_auth_type(r);
+    if (!auth_type) {
         return DECLINED; /* without AuthType nobody checks passwords here */
     }
     if (is_intruded(conf)) {
@@ -351,10 +357,12 @@ int guard_attempt_check_authn(request_rec *r)
 
 int guard_attempt_fixups(request_rec *r)
 {
-    guard_request_t *request = guard_chain_request(r);
+    guard_request_t *request = guard_chain_known(r);
     request_rec *before = r->prev;
 
-    request->authorized = 1;
+    if (request) {
+        request->authorized = 1;
+    }
     /* An ErrorDocument speaks for a refused authorization: that answer is not
      * for caches, and no filter of ours will see it. */
     if (before &&

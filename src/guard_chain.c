@@ -30,10 +30,14 @@ static request_rec *first_of(request_rec *r)
     return r;
 }
 
+guard_request_t *guard_chain_known(request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &auth_guard_module);
+}
+
 guard_request_t *guard_chain_request(request_rec *r)
 {
-    guard_request_t *request =
-        ap_get_module_config(r->request_config, &auth_guard_module);
+    guard_request_t *request = guard_chain_known(r);
 
     if (!request) {
         int is_first = !r->main && !r->prev;
@@ -116,11 +120,14 @@ guard_visit_t *guard_chain_visit(request_rec *r, const char *host,
     apr_pool_t *pool = first_of(r)->pool;
 
     if (!visit) {
+        int lasts = pool == r->pool; /* what r has lasts as long */
+
         visit = apr_pcalloc(pool, sizeof(*visit));
-        visit->scope = apr_pstrdup(pool, scope);
+        visit->scope = lasts ? scope : apr_pstrdup(pool, scope);
         visit->host = host;
-        visit->realm = apr_pstrdup(pool, realm);
-        visit->credentials = apr_pstrdup(pool, credentials);
+        visit->realm = lasts ? realm : apr_pstrdup(pool, realm);
+        visit->credentials =
+            lasts ? credentials : apr_pstrdup(pool, credentials);
         visit->next = chain->visits;
         chain->visits = visit;
     }

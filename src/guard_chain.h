@@ -71,11 +71,15 @@ typedef struct guard_request_t {
     int delegating; /* inside the provider: a second entry is a loop */
     int passed;     /* authentication let it through */
     int authorized; /* and so did authorization */
+    int answered;   /* the status that r's headers were set for; 0: none */
     guard_visit_t *visit; /* NULL: none yet */
 } guard_request_t;
 
 /** @return r's own state; made on first use. */
 guard_request_t *guard_chain_request(request_rec *r);
+
+/** @return r's own state, or NULL if there was no use for it yet. */
+guard_request_t *guard_chain_known(request_rec *r);
 
 /** @return what the chain's first request carried in Authorization (or
  *  Proxy-Authorization) when the guard first looked; NULL for nothing.

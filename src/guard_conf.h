@@ -124,10 +124,16 @@ const guard_dir_conf_t *guard_conf_of(const request_rec *r);
 guard_mode_e guard_conf_mode(const guard_dir_conf_t *conf,
                              const char *auth_type, guard_origin_e *origin);
 
+/** @return 0 if guard_conf_mode is OFF whatever the AuthType, else 1. */
+int guard_conf_may_guard(const guard_dir_conf_t *conf);
+
 /** @return the policy in force for kind and that client's address family, or
  *  NULL if there is none. */
 const guard_policy_t *guard_conf_policy(const guard_dir_conf_t *conf,
                                         guard_kind_e kind, int is_v4);
+
+/** @return 1 if a limit by `user` or `login` is in force, else 0. */
+int guard_conf_counts_users(const guard_dir_conf_t *conf);
 
 /** @return bits (mapped space) of the address in a key of that kind. */
 uint8_t guard_conf_bits(const guard_dir_conf_t *conf, guard_kind_e kind,

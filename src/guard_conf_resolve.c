@@ -47,6 +47,13 @@ guard_mode_e guard_conf_mode(const guard_dir_conf_t *conf,
     return GUARD_MODE_OFF;
 }
 
+int guard_conf_may_guard(const guard_dir_conf_t *conf)
+{
+    return conf->mode ? conf->mode != GUARD_MODE_OFF
+                      : conf->basic_face == GUARD_FACE_GUARD ||
+                            conf->form_face == GUARD_FACE_GUARD;
+}
+
 const guard_policy_t *guard_conf_policy(const guard_dir_conf_t *conf,
                                         guard_kind_e kind, int is_v4)
 {
@@ -64,6 +71,12 @@ const guard_policy_t *guard_conf_policy(const guard_dir_conf_t *conf,
         return &guard_policy_default;
     }
     return kind == GUARD_KIND_NET && !is_v4 ? &default_net_v6 : NULL;
+}
+
+int guard_conf_counts_users(const guard_dir_conf_t *conf)
+{
+    return conf->limit[GUARD_KIND_USER].state == GUARD_LIMIT_SET ||
+           conf->limit[GUARD_KIND_LOGIN].state == GUARD_LIMIT_SET;
 }
 
 uint8_t guard_conf_bits(const guard_dir_conf_t *conf, guard_kind_e kind,

@@ -124,6 +124,12 @@ static void challenge(request_rec *r)
 
 static void set_headers(request_rec *r, int status, int retry_sec)
 {
+    guard_request_t *request = guard_chain_request(r);
+
+    if (request->answered == status) {
+        return;
+    }
+    request->answered = status;
     apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
     if (retry_sec) {
         apr_table_setn(r->err_headers_out, "Retry-After",

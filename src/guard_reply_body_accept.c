@@ -239,6 +239,17 @@ static const char *member_end(const char *at)
     return at;
 }
 
+/* What a browser sends begins with the plain name of HTML: nothing behind it
+ * can weigh more, and HTML wins a tie. The same for whoever takes anything. */
+static int is_html_outright(const char *accept)
+{
+    static const char HTML[] = "text/html";
+
+    return (!strncasecmp(accept, HTML, sizeof(HTML) - 1) &&
+            (accept[sizeof(HTML) - 1] == ',' || !accept[sizeof(HTML) - 1])) ||
+           !strcmp(accept, "*/*");
+}
+
 guard_body_e guard_body_negotiate(const char *accept)
 {
     fit_e fit[OFFERS_COUNT] = {FIT_NONE};
@@ -247,8 +258,10 @@ guard_body_e guard_body_negotiate(const char *accept)
     unsigned members;
     unsigned i;
 
-    for (members = 0; accept && *accept && members < GUARD_ACCEPT_RANGES_MAX;
-         members++) {
+    if (!accept || is_html_outright(accept)) {
+        return GUARD_BODY_HTML;
+    }
+    for (members = 0; *accept && members < GUARD_ACCEPT_RANGES_MAX; members++) {
         const char *end = member_end(accept);
         range_t range;
 

@@ -83,9 +83,10 @@ void guard_reserve_claim(guard_attempt_t *a, int with_user)
     const char *user = a->credentials.user;
     uint64_t scope =
         guard_key_hash(secret, a->scope.identity, strlen(a->scope.identity));
-    uint64_t user_hash =
-        with_user ? guard_key_hash(secret, user, strlen(user)) : 0;
+    uint64_t user_hash;
 
+    with_user = with_user && guard_conf_counts_users(a->conf);
+    user_hash = with_user ? guard_key_hash(secret, user, strlen(user)) : 0;
     a->claim_count = 0;
     claim(a, GUARD_KIND_IP, scope, user_hash);
     claim(a, GUARD_KIND_NET, scope, user_hash);

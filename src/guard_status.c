@@ -4,8 +4,9 @@
  * and what goes with every answer. It refuses to know how the forms look and
  * how something is unlocked.
  *
- * Invariant: no lock is held while a client reads. The page is copied out of the
- * store first, one page of rows at most; ?json is streamed as the walk goes on.
+ * Invariant: no lock is held while a client reads. The page is copied out of
+ * the store first, one page of rows at most; ?json is streamed as the walk goes
+ * on.
  */
 #include "guard_status.h"
 #include "guard_conf.h"

@@ -23,8 +23,7 @@
 #define SMALL_NODES 64
 #define SMALL_TEXT 2048
 #define LINE_BYTES 64 /* what the protocol adds to a value, and more */
-#define PENDING_MAX                                                            \
-    (GUARD_REDIS_TEXT_MAX + LINE_BYTES * GUARD_REDIS_NODES_MAX)
+#define PENDING_MAX (GUARD_REDIS_TEXT_MAX + LINE_BYTES * GUARD_REDIS_NODES_MAX)
 
 /* hiredis 1 counts elements in size_t, and knows RESP3. */
 #if HIREDIS_MAJOR >= 1

@@ -33,6 +33,9 @@ static const char *substatus(apr_pool_t *pool, const guard_view_t *view)
     if (!view->substatus) {
         return NULL;
     }
+    if (view->status == HTTP_UNAUTHORIZED && view->substatus == 501) {
+        return "401.501"; /* most of what is refused */
+    }
     return apr_psprintf(pool, "%d.%d", view->status, view->substatus);
 }
 
@@ -43,12 +46,12 @@ static const char *retry_after(apr_pool_t *pool, const guard_view_t *view)
 
 static const char *failures(apr_pool_t *pool, const guard_view_t *view)
 {
-    return view->limit ? apr_psprintf(pool, "%u", view->failures) : NULL;
+    return view->limit ? apr_itoa(pool, (int)view->failures) : NULL;
 }
 
 static const char *limit(apr_pool_t *pool, const guard_view_t *view)
 {
-    return view->limit ? apr_psprintf(pool, "%u", view->limit) : NULL;
+    return view->limit ? apr_itoa(pool, (int)view->limit) : NULL;
 }
 
 static const char *scope(apr_pool_t *pool, const guard_view_t *view)

@@ -13,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -212,27 +213,61 @@ void guard_client_seal(guard_client_t *client, const guard_secret_t *secret,
     }
 }
 
-/*
- * Each part is hashed on its own, then lengths and digests together: no
- * buffer for an 8 kB password, and no two splits of one string that meet.
- */
-static uint64_t hash_parts(const guard_secret_t *secret, uint64_t domain,
-                           const char *const part[4])
+/* What the hashes are for, so that one can't stand in for another. */
+enum { FOR_GUESS = 1, FOR_ANSWER, FOR_NONCE, FOR_LONG = 0x100 };
+
+#define PARTS 4
+#define SHORT_BYTES 256 /* what is hashed in one go */
+
+typedef struct block_t {
+    uint64_t domain, length[PARTS];
+    char text[SHORT_BYTES];
+} block_t;
+
+/* A long one: each part is hashed on its own, then lengths and digests
+ * together, so that an 8 kB password needs no buffer. */
+static uint64_t hash_long(const guard_secret_t *secret, uint64_t domain,
+                          const char *const text[PARTS],
+                          const uint64_t length[PARTS])
 {
-    uint64_t block[9] = {domain};
+    uint64_t block[1 + 2 * PARTS] = {domain};
 
-    for (int i = 0; i < 4; i++) {
-        const char *text = part[i] ? part[i] : "";
-        apr_size_t length = strlen(text);
-
-        block[1 + 2 * i] = length;
-        block[2 + 2 * i] = guard_key_hash(secret, text, length);
+    for (int i = 0; i < PARTS; i++) {
+        block[1 + 2 * i] = length[i];
+        block[2 + 2 * i] = guard_key_hash(secret, text[i], length[i]);
     }
     return guard_key_hash(secret, block, sizeof(block));
 }
 
-/* What the hashes are for, so that one can't stand in for another. */
-enum { FOR_GUESS = 1, FOR_ANSWER, FOR_NONCE };
+/*
+ * Lengths first, then the parts, in one buffer: no two splits of one string
+ * meet. A password does not stay on the stack.
+ */
+static uint64_t hash_parts(const guard_secret_t *secret, uint64_t domain,
+                           const char *const part[PARTS])
+{
+    block_t block;
+    const char *text[PARTS];
+    uint64_t hash, used = 0;
+
+    for (int i = 0; i < PARTS; i++) {
+        text[i] = part[i] ? part[i] : "";
+        block.length[i] = strlen(text[i]);
+        used += block.length[i];
+    }
+    if (used > SHORT_BYTES) {
+        return hash_long(secret, domain | FOR_LONG, text, block.length);
+    }
+    block.domain = domain;
+    used = 0;
+    for (int i = 0; i < PARTS; i++) {
+        memcpy(block.text + used, text[i], block.length[i]);
+        used += block.length[i];
+    }
+    hash = guard_key_hash(secret, &block, offsetof(block_t, text) + used);
+    explicit_bzero(block.text, used);
+    return hash;
+}
 
 static uint32_t tag_user(const guard_secret_t *secret, const char *user)
 {
@@ -245,7 +280,7 @@ static uint32_t tag_user(const guard_secret_t *secret, const char *user)
 guard_guess_t guard_guess_make(const guard_secret_t *secret, const char *realm,
                                const char *user, const char *password)
 {
-    const char *const part[4] = {realm, user, password};
+    const char *const part[PARTS] = {realm, user, password};
     guard_guess_t guess;
 
     guess.tag = (uint32_t)hash_parts(secret, FOR_GUESS, part);
@@ -258,8 +293,8 @@ guard_guess_t guard_guess_make_digest(const guard_secret_t *secret,
                                       const char *realm, const char *user,
                                       const char *nonce, const char *header)
 {
-    const char *const answer[4] = {realm, user, nonce, header};
-    const char *const proof[4] = {realm, user, nonce};
+    const char *const answer[PARTS] = {realm, user, nonce, header};
+    const char *const proof[PARTS] = {realm, user, nonce};
     guard_guess_t guess;
 
     guess.tag = (uint32_t)hash_parts(secret, FOR_ANSWER, answer);

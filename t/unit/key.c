@@ -236,6 +236,31 @@ static void guesses_are_the_same_or_not(void)
     }
 }
 
+/* From the empty password to one that no buffer is kept for. */
+static void passwords_of_all_lengths_differ(void)
+{
+    enum { LONGEST = 600 };
+    static uint32_t tag[LONGEST + 1];
+    char password[LONGEST + 1] = "";
+    unsigned same = 0, changed = 0;
+
+    for (unsigned n = 0; n <= LONGEST; n++) {
+        parts_t whole = {"r", "u", password}, split = {"r", "uu", password};
+
+        tag[n] = guess_of(&whole).tag;
+        same += n && guess_of(&split).tag == tag[n - 1];
+        changed += guess_of(&whole).tag != tag[n];
+        for (unsigned i = 0; i < n; i++) {
+            same += tag[i] == tag[n];
+        }
+        if (n < LONGEST) {
+            password[n] = 'u';
+        }
+    }
+    is(same, 0, "601 lengths of password: no two guesses are the same");
+    is(changed, 0, "and each is found again");
+}
+
 static void guesses_carry_a_tag_of_their_user(void)
 {
     guard_guess_t a = guard_guess_make(&SECRET, "r", "alice", "p");
@@ -288,6 +313,7 @@ int main(void)
     clients_are_the_same_or_not();
     sealing_masks_the_address();
     guesses_are_the_same_or_not();
+    passwords_of_all_lengths_differ();
     guesses_carry_a_tag_of_their_user();
     digest_is_proven_by_user_and_nonce();
     return tap_done();

@@ -54,6 +54,8 @@ int main(void)
     contract_walk(store, now_usec);
     shm_is_sound(local, now_usec, "the table behind it");
     is_str(shm_said, "", "and nothing had to be said");
+    guard_redis_pool_destroy(guard_redis_store_of(store)->pool);
+    guard_redis_listen_destroy(guard_redis_store_of(store)->listen);
     redisFree(context);
     shm_close();
     return tap_done();

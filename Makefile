@@ -109,9 +109,9 @@ $B/guard_store_redis_script.inc: src/guard_store_redis_script.lua \
 	    -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $^ >$@
 $B/src/guard_store_redis_script.o $B/steps/src/guard_store_redis_script.o: \
 	$B/guard_store_redis_script.inc
-$B/src/guard_store_redis%.o $B/steps/src/guard_store_redis%.o: CPPFLAGS += -I$B
+$B/src/guard_store_redis%.o $B/steps/src/guard_store_redis%.o: override CPPFLAGS += -I$B
 
-$B/tools/%.o: CPPFLAGS += \
+$B/tools/%.o: override CPPFLAGS += \
 	-DGUARD_RUNTIMEDIR='"$(or $(STATEDIR),$(RUNTIMEDIR))"' \
 	-DHTGUARD_LIBEXECDIR='"$(LIBEXECDIR)"'
 $B/htguard: $(TOOL) $(LOWER)
@@ -139,7 +139,7 @@ $(filter $B/t/redis_%,$(UNIT)): $B/t/%.t: $B/steps/t/unit/%.o \
 
 # A fuzz target is built with libFuzzer, and for `make test` with what replays
 # its corpus.
-$B/fuzz/%.o $B/steps/fuzz/%.o: CPPFLAGS += -Ifuzz/lib -It/unit \
+$B/fuzz/%.o $B/steps/fuzz/%.o: override CPPFLAGS += -Ifuzz/lib -It/unit \
 	-DFUZZ_CORPUS='"$(abspath fuzz/corpus)"'
 
 $B/t/replay_%.t: $B/steps/fuzz/%.o $B/steps/fuzz/lib/replay.o \
@@ -233,10 +233,11 @@ model: $B/t/explore.t $B/t/explore_pair.t ## explore the store's protocol: all s
 # there it traps.
 #
 # Not in httpd under ASan: the demo starts an httpd by itself; bench_*,
-# fault_graceful, flood_cost, flood_slow, redis_cost and soak measure; house
-# looks at the module as it ships, and valgrind is one of its own kind.
+# fault_graceful, flood_cost, flood_slow, redis_budget, redis_cost and soak
+# measure; house looks at the module as it ships, and valgrind is one of its own
+# kind.
 NOT_ASAN := bench_instructions bench_store demo fault_graceful flood_cost \
-	flood_slow house redis_cost soak valgrind
+	flood_slow house redis_budget redis_cost soak valgrind
 # Under ThreadSanitizer, which is slow: not what searches long in one thread,
 # and in httpd where threads meet.
 NOT_TSAN := explore explore_pair flood

@@ -13,8 +13,9 @@
  *                                         closed  refused as overload
  *
  * Where an attempt was admitted is where it is settled. What the server has
- * not been told, because it was away, it is told when it is back: no wrong
- * guess is given away by an outage, and no place stays taken for long.
+ * not been told, because it was away, it is told when it is back, as far as
+ * there is room to remember it; and no answer of the server lowers what was
+ * counted here meanwhile.
  *
  * Invariant: what the server said is in force here; what it could not say is
  * not guessed at.

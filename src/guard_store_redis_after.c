@@ -12,6 +12,7 @@
 /* Of the time an operation may take, so much is not held against the attempt
  * when it asks again: it waits, and asks often. */
 #define SWIFT_SHARE 8
+#define SWIFT_USEC_MAX apr_time_from_msec(6)
 
 void guard_redis_after_catch_up(guard_redis_talk_t *talk)
 {
@@ -36,6 +37,9 @@ void guard_redis_after_end(guard_redis_talk_t *talk, guard_redis_cause_e cause,
     apr_interval_time_t swift_usec =
         talk->redis->options.timeout_usec / SWIFT_SHARE;
 
+    if (swift_usec > SWIFT_USEC_MAX) {
+        swift_usec = SWIFT_USEC_MAX;
+    }
     guard_redis_talk_end(talk);
     if (cause != GUARD_REDIS_FINE) {
         guard_redis_shared_fall_back(talk->redis->shared, cause);

@@ -262,6 +262,10 @@ leave_effects(round_t *round, guard_verdict_e verdict, int *is_crowded)
     }
     cause = count ? guard_redis_talk_answers(ask->talk, calls, count, answers)
                   : GUARD_REDIS_FINE;
+    for (unsigned n = 0; cause != GUARD_REDIS_FINE && n < count; n++) {
+        ask->ticket->waiting[of[n]] |=
+            verdict == GUARD_WAIT && ask->talk->is_in_doubt;
+    }
     for (unsigned n = 0; cause == GUARD_REDIS_FINE && n < count; n++) {
         unsigned i = of[n];
         int is_refused = (answers[n].flags & GUARD_REDIS_REFUSED) != 0;

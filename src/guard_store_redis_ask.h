@@ -3,7 +3,8 @@
  * guard_store_redis_ask.h: reserve, settle and peek as questions to Redis.
  *
  * Private to guard_store_redis*.c. All return the talk's cause; on anything
- * but FINE report and ticket say nothing, and talk->is_in_doubt tells whether
+ * but FINE report and ticket say nothing, but for ticket->waiting, which says
+ * where the server may count a waiter, and talk->is_in_doubt tells whether
  * the server may hold places under ticket->away.token.
  */
 #ifndef GUARD_STORE_REDIS_ASK_H
@@ -26,6 +27,7 @@ typedef struct guard_redis_ask_t {
     uint64_t now_usec;
 } guard_redis_ask_t;
 
+/** Reserve; report and ticket are set as guard_store_ops_t.reserve says. */
 guard_redis_cause_e guard_redis_ask_reserve(const guard_redis_ask_t *ask);
 
 /** Settle an open ticket under its token; report is zeroed. is_proven then
@@ -36,6 +38,7 @@ guard_redis_cause_e guard_redis_ask_settle(guard_redis_talk_t *talk,
                                            guard_report_t *report,
                                            uint64_t now_usec);
 
+/** See where the claims stand; report is zeroed. */
 guard_redis_cause_e guard_redis_ask_peek(guard_redis_talk_t *talk,
                                          const guard_claim_t *claims,
                                          unsigned count, guard_report_t *report,

@@ -105,7 +105,8 @@ static int is_timely(const guard_redis_store_t *redis,
                      uint64_t now_usec)
 {
     apr_interval_time_t matters_usec =
-        owed->outcome ? claim->policy.window_usec : redis->base.wait_usec;
+        owed->outcome ? claim->policy.window_usec
+                      : redis->base.wait_usec + apr_time_from_sec(2);
 
     return now_usec - owed->due_usec < (uint64_t)matters_usec;
 }

@@ -28,8 +28,8 @@
 
 /** One settlement that is owed. */
 typedef struct guard_redis_owed_t {
-    uint64_t due_usec; /* not to be tried before */
-    uint64_t token;    /* of the reservation */
+    uint64_t due_usec;       /* not to be tried before */
+    uint64_t token;          /* of the reservation */
     guard_outcome_e outcome; /* 0: it waits no longer */
     guard_guess_t guess;
     unsigned claim_count;

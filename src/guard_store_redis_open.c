@@ -59,8 +59,48 @@ static void say(const guard_redis_store_t *redis, guard_say_e level,
     redis->say(redis->baton, level, id, sentence);
 }
 
+/* What came back to the first question. */
+typedef struct first_t {
+    guard_redis_wire_t *wire;
+    int is_refused;
+} first_t;
+
+static void hear_first(void *baton, unsigned index,
+                       const guard_redis_reply_t *reply)
+{
+    first_t *first = baton;
+
+    (void)index;
+    if (reply->kind == GUARD_REDIS_ERROR) {
+        guard_redis_wire_blame(first->wire, reply);
+        first->is_refused = 1;
+    }
+}
+
+/* Everything that the script ever does, by its text: a replica, a cluster, a
+ * server that is full or forbids something says so. */
+static guard_redis_cause_e probe(guard_redis_store_t *redis,
+                                 guard_redis_wire_t *wire,
+                                 uint64_t deadline_usec)
+{
+    first_t first = {.wire = wire};
+    guard_redis_call_t call;
+    guard_redis_command_t command;
+    guard_redis_cause_e cause;
+
+    guard_redis_call_probe(&call, &redis->names, 0);
+    guard_redis_call_by_text(&call);
+    command.argc = call.argc;
+    command.argv = call.argv;
+    command.length = call.length;
+    cause = guard_redis_wire_ask(wire, &command, 1, deadline_usec, hear_first,
+                                 &first);
+    return cause == GUARD_REDIS_FINE && first.is_refused ? GUARD_REDIS_REPLY
+                                                         : cause;
+}
+
 /* A first look: what is wrong shows at the start, and not with the first
- * guess. */
+ * guess. A tool may be let do less than a server. */
 static guard_redis_cause_e look(guard_redis_store_t *redis, apr_pool_t *pool)
 {
     guard_redis_cause_e cause = GUARD_REDIS_CONNECTION;
@@ -76,6 +116,9 @@ static guard_redis_cause_e look(guard_redis_store_t *redis, apr_pool_t *pool)
     guard_redis_board_read(&redis->shared->board, &found);
     cause = guard_redis_wire_connect(wire, found.address, found.count,
                                      deadline_usec);
+    if (cause == GUARD_REDIS_FINE && redis->local) {
+        cause = probe(redis, wire, deadline_usec);
+    }
     if (cause != GUARD_REDIS_FINE) {
         say(redis, GUARD_SAY_WARNING, "AG0303", "not reached at start",
             guard_redis_wire_trouble(wire));

@@ -18,6 +18,8 @@ enum {
     GUARD_REDIS_UNCOUNTED /* failure=open, while the server is away */
 };
 
+/** guard_store_ops_t.reserve and settle. They fail only as the local store
+ *  does; a server that is away is failure= in force, and no error. */
 apr_status_t guard_redis_reserve(guard_store_t *store, uint64_t now_usec,
                                  const guard_claim_t *claims, unsigned count,
                                  const guard_guess_t *guess,

@@ -4,7 +4,8 @@
  * admitted, and afterwards at the server, if that could not be told. It knows
  * no protocol and no counting rule.
  *
- * Invariant: no wrong guess is given away by an outage.
+ * Invariant: a wrong guess is counted in one place at least, the table here
+ * or the server, unless failure=open or closed left it to nobody.
  */
 #include "guard_store_redis_after.h"
 #include "guard_store_redis_ask.h"

@@ -29,7 +29,9 @@ typedef struct guard_redis_talk_t {
     int is_in_doubt; /* something may have been done that was not answered */
 } guard_redis_talk_t;
 
-/** @param spent_usec what the server has cost this attempt already */
+/** Ask the breaker's leave, and take a connection.
+ *  @param spent_usec what the server has cost this attempt already
+ *  @return FINE, or what talk->cause is then, too: no call need be tried */
 guard_redis_cause_e guard_redis_talk_begin(guard_redis_talk_t *talk,
                                            guard_redis_store_t *redis,
                                            apr_interval_time_t spent_usec);

@@ -17,6 +17,10 @@
 /* So long the numbers of clients are good for the next who asks. */
 #define GUARD_REDIS_COUNTED_USEC apr_time_from_sec(10)
 
+/* Without the server they speak of the local table, if there is one. Else they
+ * return APR_SUCCESS; APR_TIMEUP for a walk that was cut short; APR_EINTR for
+ * one that was stopped; or what is wrong with the server. */
+
 apr_status_t guard_redis_walk_iterate(guard_store_t *store, uint64_t now_usec,
                                       const guard_filter_t *filter,
                                       guard_entry_fn *each, void *baton);

@@ -38,7 +38,10 @@ my $fake = AuthGuard::FakeRedis->new($redis);
 {
     my @garbage = ("\0\xff\r\n" x 50, "+OK\r\n", "\$-1\r\n", "*0\r\n",
         "*7\r\n" . ":0\r\n" x 7, "*1\r\n" x 50, '-' . 'x' x 70_000 . "\r\n",
-        "-\e[31m\0%s%n\r\n");
+        "-\e[31m\0%s%n\r\n", "-MOVED 3999 127.0.0.1:6381\r\n",
+        "-LOADING Redis is loading the dataset in memory\r\n",
+        "-MISCONF Redis is configured to save RDB snapshots\r\n",
+        "-MASTERDOWN Link with MASTER is down\r\n");
     my @servers = map {
         AuthGuard::Httpd->new($redis->store($fake->url_tcp, 'timeout=1s',
                 'failure=closed', "prefix=garbage$_"),

@@ -108,7 +108,7 @@ sub serve {
             map { $_->{client}, $_->{server} // () } values %{ $self->{links} });
         my @ready = $select->can_read(deliver($self));
 
-        for my $socket (@ready) {
+        for my $socket (grep { defined fileno $_ } @ready) {
             if ($socket == $self->{control}) {
                 sysread $socket, $controlled, 10_000, length $controlled
                   or return;

@@ -27,11 +27,11 @@ my $ping = delete $usec{ping};
 
 ok($ping, 'a PING takes its time') or BAIL_OUT("it said: $said");
 is(keys %usec, 8, 'all kinds of calls were timed');
-note sprintf '%-16s %7.1f us', 'ping', $ping;
+diag sprintf '%-16s %7.1f us', 'ping', $ping;
 for my $kind (sort keys %usec) {
     my $times = $usec{$kind} / $ping;
 
-    note sprintf '%-16s %7.1f us, %.2f x PING', $kind, $usec{$kind}, $times;
+    diag sprintf '%-16s %7.1f us, %.2f x PING', $kind, $usec{$kind}, $times;
     cmp_ok($times, '<=', TIMES_PING_MAX, "$kind: at most "
           . TIMES_PING_MAX . ' times a PING');
 }

@@ -72,6 +72,7 @@ my $t = AuthGuard::Httpd->new(
       . guarded('a', 'AuthGuard On', $limit));
 prepare($t);
 $t->expect_log(qr/\bAG030[12]: store: redis: /);
+$t->expect_log(qr/\bAG0303: store: redis: /, optional => 1);
 $t->start;
 
 sub is_up { return AuthGuard::Outage::metrics($t)->{authguard_store_up} }

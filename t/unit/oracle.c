@@ -19,7 +19,7 @@ static void begin(const char *scope, unsigned net_limit)
     printf("# %s\n", scope);
     shm_close();
     shm_sweep();
-    c.store = shm_serve(GUARD_SHM_CLIENTS_MIN, NULL);
+    c.store = shm_serve(4096, NULL);
     c.now_usec = (uint64_t)apr_time_from_sec(1000000);
     c.scope = scope;
     pair[0] = caller_ip(&c, "192.0.2.1", 5);

@@ -82,8 +82,7 @@ int guard_redis_debt_may_lower(const guard_redis_store_t *redis,
     return atomic_load(&redis->shared->owed_until_usec) <= now_usec;
 }
 
-void guard_redis_debt_unwait(guard_redis_store_t *redis,
-                             const guard_ticket_t *ticket,
+void guard_redis_debt_unwait(guard_redis_store_t *redis, guard_ticket_t *ticket,
                              const guard_claim_t *claims, unsigned count)
 {
     uint64_t now_usec = guard_store_clock();
@@ -92,6 +91,7 @@ void guard_redis_debt_unwait(guard_redis_store_t *redis,
     for (unsigned i = 0; i < count; i++) {
         if (ticket->waiting[i]) {
             owed.claim[owed.claim_count++] = claims[i];
+            ticket->waiting[i] = 0;
         }
     }
     if (owed.claim_count && redis->local) {

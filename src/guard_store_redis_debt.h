@@ -28,9 +28,9 @@ void guard_redis_debt_note(guard_redis_store_t *redis, uint64_t now_usec,
 int guard_redis_debt_may_lower(const guard_redis_store_t *redis,
                                uint64_t now_usec);
 
-/** The ticket is counted as waiting at the server, and goes elsewhere. */
-void guard_redis_debt_unwait(guard_redis_store_t *redis,
-                             const guard_ticket_t *ticket,
+/** Where the ticket is counted as waiting at the server, it waits no longer:
+ *  it was answered without it. */
+void guard_redis_debt_unwait(guard_redis_store_t *redis, guard_ticket_t *ticket,
                              const guard_claim_t *claims, unsigned count);
 
 /** With what is left of a talk's time: tell it of some that are due. */

@@ -48,10 +48,7 @@ static apr_status_t reserve_local(guard_store_t *local, uint64_t now_usec,
 {
     guard_guess_t guess = ticket->guess;
 
-    if (ticket->away.where != GUARD_REDIS_AT_LOCAL) {
-        memset(ticket->waiting, 0, sizeof(ticket->waiting));
-        ticket->away.where = GUARD_REDIS_AT_LOCAL;
-    }
+    ticket->away.where = GUARD_REDIS_AT_LOCAL;
     return local->ops->reserve(local, now_usec, claims, count, &guess, patience,
                                ticket, report);
 }
@@ -177,11 +174,13 @@ apr_status_t guard_redis_reserve(guard_store_t *store, uint64_t now_usec,
     }
     since_usec = redis->listen ? guard_redis_listen_look(redis->listen) : 0;
     if (guard_redis_recall_lockout(redis, now_usec, claims, count, report)) {
+        guard_redis_debt_unwait(redis, ticket, claims, count);
         return APR_SUCCESS;
     }
     switch (guard_redis_memory_find(memory, proof.id, proof.tag, since_usec,
                                     now_usec)) {
     case GUARD_REDIS_FRESH:
+        guard_redis_debt_unwait(redis, ticket, claims, count);
         return admit_from_memory(redis, claims, count, ticket, report);
     case GUARD_REDIS_UNKNOWN:
         guard_redis_memory_doubt(memory, proof.id);

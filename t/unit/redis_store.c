@@ -33,6 +33,27 @@ static guard_store_t *open_store(guard_store_t *local, const char *prefix,
     return store;
 }
 
+/* Who waited, and is then answered by what is known here, waits no longer. */
+static void a_waiter_answered_here_is_taken_back(guard_store_t *store,
+                                                 uint64_t now_usec)
+{
+    guard_redis_late_t *late = &guard_redis_store_of(store)->shared->late;
+    caller_t c = {.store = store, .now_usec = now_usec, .scope = "waiters"};
+    guard_claim_t claim = caller_ip(&c, "192.0.2.1", 1);
+    guard_ticket_t holder = {0}, waiter = {0};
+    unsigned before;
+
+    caller_reserve(&c, &claim, 1, "a:1", GUARD_MAY_WAIT, &holder);
+    is(caller_reserve(&c, &claim, 1, "b:1", GUARD_MAY_WAIT, &waiter),
+       GUARD_WAIT, "one waits");
+    caller_settle(&c, &holder, GUARD_WRONG);
+    before = guard_redis_late_count(late);
+    is(caller_reserve(&c, &claim, 1, "b:1", GUARD_MAY_WAIT, &waiter),
+       GUARD_LOCKED, "a lockout that is known here ends that");
+    is(guard_redis_late_count(late), before + 1, "and the server is owed it");
+    is(waiter.waiting[0], 0, "once");
+}
+
 int main(void)
 {
     uint64_t now_usec = (uint64_t)apr_time_from_sec(1000000);
@@ -52,6 +73,7 @@ int main(void)
     contract_reserve(store, now_usec);
     contract_time(store, now_usec);
     contract_walk(store, now_usec);
+    a_waiter_answered_here_is_taken_back(store, now_usec);
     shm_is_sound(local, now_usec, "the table behind it");
     is_str(shm_said, "", "and nothing had to be said");
     guard_redis_pool_destroy(guard_redis_store_of(store)->pool);

@@ -16,6 +16,8 @@ typedef struct guard_redis_proof_t {
     uint32_t tag; /* of the guess, for just these claims */
 } guard_redis_proof_t;
 
+/** @return under what the memory keeps that this guess is proven for these
+ *  claims; the id is the address', where it counts, the tag only theirs. */
 guard_redis_proof_t guard_redis_recall_name(const guard_claim_t *claims,
                                             unsigned count,
                                             const guard_guess_t *guess);

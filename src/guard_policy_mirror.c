@@ -52,12 +52,23 @@ static void mirror_lockout(guard_record_t *record, const guard_policy_t *policy,
     record->busy = 0;
 }
 
+static void mirror_level(guard_record_t *record, const guard_policy_t *policy,
+                         unsigned level, uint64_t now_usec)
+{
+    record->level = (uint8_t)(level < UINT8_MAX ? level : UINT8_MAX);
+    record->level_until_usec =
+        level ? after(now_usec, policy->lockout_max_usec) : 0;
+}
+
 /* Whether the record refuses more than what it is to take over. */
 static int is_stricter(const guard_record_t *record, guard_phase_e phase,
-                       unsigned failures)
+                       unsigned failures, uint64_t until_usec)
 {
-    return record->phase > phase ||
-           (record->phase == phase && record->failures > failures);
+    if (record->phase != phase) {
+        return record->phase > phase;
+    }
+    return phase == GUARD_PHASE_LOCKED ? record->until_usec > until_usec
+                                       : record->failures > failures;
 }
 
 void guard_policy_mirror(guard_record_t *record, const guard_policy_t *policy,
@@ -65,23 +76,33 @@ void guard_policy_mirror(guard_record_t *record, const guard_policy_t *policy,
                          apr_interval_time_t lasts_usec, int may_lower,
                          uint64_t now_usec)
 {
-    if (!may_lower && is_stricter(record, phase, failures)) {
+    uint64_t until_usec =
+        end_of(now_usec, lasts_usec,
+               phase == GUARD_PHASE_LOCKED ? GUARD_LOCKOUT_USEC_MAX
+                                           : GUARD_WINDOW_USEC_MAX);
+
+    if (lasts_usec <= 0) {
+        phase = GUARD_PHASE_CALM;
+    }
+    if (!may_lower && is_stricter(record, phase, failures, until_usec)) {
         return;
     }
-    record->level = (uint8_t)(level < UINT8_MAX ? level : UINT8_MAX);
-    record->level_until_usec =
-        level ? after(now_usec, policy->lockout_max_usec) : 0;
+    if (may_lower || level >= record->level) {
+        mirror_level(record, policy, level, now_usec);
+    }
     record->limit = policy->limit;
-    if (phase == GUARD_PHASE_CALM || lasts_usec <= 0) {
+    if (phase == GUARD_PHASE_CALM) {
         become_calm(record);
         return;
     }
     if (phase == GUARD_PHASE_LOCKED) {
-        mirror_lockout(record, policy,
-                       end_of(now_usec, lasts_usec, GUARD_LOCKOUT_USEC_MAX));
+        mirror_lockout(record, policy, until_usec);
     } else {
+        /* What failed here is counted as long as it would be here. */
         mirror_window(record, policy,
-                      end_of(now_usec, lasts_usec, GUARD_WINDOW_USEC_MAX));
+                      !may_lower && record->until_usec > until_usec
+                          ? record->until_usec
+                          : until_usec);
     }
     record->failures =
         (uint16_t)(failures < GUARD_LIMIT_MAX ? failures : GUARD_LIMIT_MAX);

@@ -23,6 +23,7 @@
 #include "guard_policy.h"
 #include <apr_pools.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #define GUARD_CLAIMS_MAX GUARD_KIND_MAX
 
@@ -222,13 +223,16 @@ typedef struct guard_store_ops_t {
     /**
      * Take over what a store with a server says of the claims, so that this
      * one can go on in its stead.
-     * @param may_lower 0: what was counted here may not be known there yet,
-     * so that a client this store is stricter with stays as it is
+     * @param keeps_until_usec till then what was counted here may not be known
+     * there, so that a client this store is stricter with stays as it is; NULL:
+     * all of it is. Whoever counts here raises it first, and it is read while
+     * nobody can count: so nothing is counted between the look and the change
      * @param guess what was just verified there, with its outcome; NULL: none
      */
     apr_status_t (*mirror)(guard_store_t *store, uint64_t now_usec,
                            const guard_claim_t *claims, unsigned count,
-                           const guard_standing_t *standings, int may_lower,
+                           const guard_standing_t *standings,
+                           const _Atomic uint64_t *keeps_until_usec,
                            const guard_guess_t *guess, guard_outcome_e outcome);
 
     /** Count one event. Never fails, never waits. */

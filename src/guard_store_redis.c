@@ -77,7 +77,8 @@ static apr_status_t redis_peek(guard_store_t *store, uint64_t now_usec,
 static apr_status_t redis_mirror(guard_store_t *store, uint64_t now_usec,
                                  const guard_claim_t *claims, unsigned count,
                                  const guard_standing_t *standings,
-                                 int may_lower, const guard_guess_t *guess,
+                                 const _Atomic uint64_t *keeps_until_usec,
+                                 const guard_guess_t *guess,
                                  guard_outcome_e outcome)
 {
     (void)store;
@@ -85,7 +86,7 @@ static apr_status_t redis_mirror(guard_store_t *store, uint64_t now_usec,
     (void)claims;
     (void)count;
     (void)standings;
-    (void)may_lower;
+    (void)keeps_until_usec;
     (void)guess;
     (void)outcome;
     return APR_ENOTIMPL;

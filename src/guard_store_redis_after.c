@@ -58,6 +58,6 @@ void guard_redis_after_mirror(guard_redis_store_t *redis, uint64_t now_usec,
     if (redis->local) {
         redis->local->ops->mirror(
             redis->local, now_usec, claims, count, report->standing,
-            guard_redis_debt_may_lower(redis, now_usec), guess, outcome);
+            guard_redis_debt_until(redis), guess, outcome);
     }
 }

@@ -76,10 +76,9 @@ void guard_redis_debt_note(guard_redis_store_t *redis, uint64_t now_usec,
     }
 }
 
-int guard_redis_debt_may_lower(const guard_redis_store_t *redis,
-                               uint64_t now_usec)
+const _Atomic uint64_t *guard_redis_debt_until(const guard_redis_store_t *redis)
 {
-    return atomic_load(&redis->shared->owed_until_usec) <= now_usec;
+    return &redis->shared->owed_until_usec;
 }
 
 void guard_redis_debt_unwait(guard_redis_store_t *redis, guard_ticket_t *ticket,

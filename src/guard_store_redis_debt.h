@@ -24,9 +24,11 @@ void guard_redis_debt_owe(guard_redis_store_t *redis,
 void guard_redis_debt_note(guard_redis_store_t *redis, uint64_t now_usec,
                            const guard_claim_t *claims, unsigned count);
 
-/** @return 1 if what the server says may lower a count here, else 0. */
-int guard_redis_debt_may_lower(const guard_redis_store_t *redis,
-                               uint64_t now_usec);
+/** @return till when the server's word does not lower a count here. It may be
+ *  later from one moment to the next: for guard_store_ops_t.mirror, which looks
+ *  while nobody can count. */
+const _Atomic uint64_t *
+guard_redis_debt_until(const guard_redis_store_t *redis);
 
 /** Where the ticket is counted as waiting at the server, it waits no longer:
  *  it was answered without it. */

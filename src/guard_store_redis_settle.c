@@ -119,6 +119,7 @@ apr_status_t guard_redis_settle(guard_store_t *store, uint64_t now_usec,
                                 guard_report_t *report)
 {
     guard_redis_store_t *redis = guard_redis_store_of(store);
+    apr_status_t rv = APR_SUCCESS;
 
     memset(report, 0, sizeof(*report));
     if (ticket->state != GUARD_TICKET_OPEN) {
@@ -126,7 +127,8 @@ apr_status_t guard_redis_settle(guard_store_t *store, uint64_t now_usec,
     }
     switch (ticket->away.where) {
     case GUARD_REDIS_AT_LOCAL:
-        return settle_local(redis, now_usec, ticket, outcome, report);
+        rv = settle_local(redis, now_usec, ticket, outcome, report);
+        break;
     case GUARD_REDIS_AT_SERVER:
         settle_there(redis, now_usec, ticket, outcome, report);
         break;
@@ -140,6 +142,11 @@ apr_status_t guard_redis_settle(guard_store_t *store, uint64_t now_usec,
         }
         break;
     }
-    ticket->state = GUARD_TICKET_CLOSED;
-    return APR_SUCCESS;
+    if (rv == APR_SUCCESS) {
+        ticket->state = GUARD_TICKET_CLOSED;
+        /* Spent: what the attempt does next would not count under it. */
+        ticket->away.token = 0;
+        ticket->away.in_doubt = 0;
+    }
+    return rv;
 }

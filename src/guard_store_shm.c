@@ -165,7 +165,8 @@ static apr_status_t shm_peek(guard_store_t *store, uint64_t now_usec,
  * those that count here. */
 static apr_status_t shm_mirror(guard_store_t *store, uint64_t now_usec,
                                const guard_claim_t *claims, unsigned count,
-                               const guard_standing_t *standings, int may_lower,
+                               const guard_standing_t *standings,
+                               const _Atomic uint64_t *keeps_until_usec,
                                const guard_guess_t *guess,
                                guard_outcome_e outcome)
 {
@@ -173,11 +174,14 @@ static apr_status_t shm_mirror(guard_store_t *store, uint64_t now_usec,
     uint64_t table_usec = guard_shm_clock_read(table, now_usec);
     guard_claim_view_t views[GUARD_CLAIMS_MAX];
     guard_stripe_set_t stripes;
+    int may_lower;
     apr_status_t rv = guard_shm_claim_lock(table, claims, count, &stripes);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    /* Not before: who counted while this waited for the lock raised it. */
+    may_lower = !keeps_until_usec || atomic_load(keeps_until_usec) <= now_usec;
     guard_shm_claim_load_locked(table, claims, count, table_usec, views);
     for (unsigned i = 0; i < count; i++) {
         if (!guard_shm_is_overflow(views[i].place.index)) {

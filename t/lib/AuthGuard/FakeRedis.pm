@@ -108,7 +108,8 @@ sub serve {
             map { $_->{client}, $_->{server} // () } values %{ $self->{links} });
         my @ready = $select->can_read(deliver($self));
 
-        for my $socket (grep { defined fileno $_ } @ready) {
+        for my $socket (@ready) {
+            next unless defined fileno $socket;    # hung up meanwhile
             if ($socket == $self->{control}) {
                 sysread $socket, $controlled, 10_000, length $controlled
                   or return;

@@ -35,6 +35,13 @@ COMPILE = $(CC) -std=gnu11 -fPIC -fvisibility=default -pthread $(CFLAGS) \
 	$(WARN) $(CPPFLAGS) -Isrc -isystem $(APXS_INCLUDE) \
 	$(patsubst -I%,-isystem %,$(APR_FLAGS)) -MMD -MP
 
+# Where the compiler can, it looks over the files of a module at once: a request
+# takes some hundred instructions less. The objects serve everybody else, too.
+LTO_TRY := $(if $(findstring sanitize,$(CFLAGS)),,-flto=auto -ffat-lto-objects)
+LTO = $(eval LTO := $$(shell echo 'int main(void) { return 0; }' | \
+	$(CC) -Werror $(LTO_TRY) -x c -o /dev/null - 2>/dev/null && \
+	echo $(LTO_TRY)))$(LTO)
+
 # The lower half stands on APR alone: the module, htguard and the unit tests
 # share it.
 LOWER_SRC := $(filter-out src/guard_store_redis%,$(wildcard src/guard_key*.c src/guard_text*.c \
@@ -84,8 +91,11 @@ $B/%.o: %.c
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
 
+$(UPPER) $(LOWER): override CPPFLAGS += $(LTO)
+
 $B/mod_auth_guard.so: $(UPPER) $(LOWER) mod_auth_guard.map
-	$(CC) -shared -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(UPPER) $(LOWER) \
+	$(CC) -shared -pthread $(CFLAGS) $(LTO) $(LDFLAGS) -o $@ \
+	    $(UPPER) $(LOWER) \
 	    -Wl,--version-script=mod_auth_guard.map -Wl,-z,relro,-z,now \
 	    $(APR_LIBS)
 

@@ -20,6 +20,7 @@
 #include "src/guard_conf.h"
 #include "src/guard_provider.h"
 #include "src/guard_reply.h"
+#include "src/guard_reply_body_page.h"
 #include "src/guard_server.h"
 #include "src/guard_status.h"
 #include "src/guard_status_machine.h"
@@ -31,6 +32,14 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
     return guard_server_pre_config(pconf, plog, ptemp);
 }
 
+static void child_init(apr_pool_t *pchild, server_rec *main_server)
+{
+    guard_vars_init(pchild);
+    guard_page_init(pchild); /* without, pages are made anew each time */
+    guard_provider_init();
+    guard_server_child_init(pchild, main_server);
+}
+
 static void register_hooks(apr_pool_t *pool)
 {
     /* mod_log_config offers its registry once its own pre_config has run. */
@@ -38,7 +47,7 @@ static void register_hooks(apr_pool_t *pool)
 
     ap_hook_pre_config(pre_config, after_log, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(guard_server_post_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_child_init(guard_server_child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_monitor(guard_server_monitor, NULL, NULL, APR_HOOK_MIDDLE);
 
     ap_hook_check_authn(guard_attempt_check_authn, NULL, NULL,

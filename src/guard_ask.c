@@ -30,7 +30,7 @@ typedef struct patience_t {
 
 static patience_t begin_patience(const guard_attempt_t *a)
 {
-    patience_t patience = {.start_usec = guard_store_clock(),
+    patience_t patience = {.start_usec = a->now_usec,
                            .wait_usec = a->store->wait_usec,
                            .pause_usec = PAUSE_USEC_MIN};
 
@@ -38,7 +38,7 @@ static patience_t begin_patience(const guard_attempt_t *a)
 }
 
 /* Sleep a little. @return 1, or 0 if it has waited long enough. */
-static int nap(patience_t *patience)
+static int nap(guard_attempt_t *a, patience_t *patience)
 {
     if (guard_store_clock() - patience->start_usec >=
         (uint64_t)patience->wait_usec) {
@@ -46,6 +46,7 @@ static int nap(patience_t *patience)
     }
     apr_sleep(patience->pause_usec);
     patience->pause_usec *= patience->pause_usec < PAUSE_USEC_MAX ? 2 : 1;
+    a->now_usec = guard_store_clock();
     return 1;
 }
 
@@ -64,14 +65,14 @@ static int is_clean(const guard_attempt_t *a)
 }
 
 /* Wait a little for something. @return 1, or 0 if it may not any longer. */
-static int wait_more(const guard_attempt_t *a, patience_t *patience,
+static int wait_more(guard_attempt_t *a, patience_t *patience,
                      guard_wait_e what)
 {
     if (!patience->holds[what]) {
         patience->holds[what] =
             guard_wait_begin(what, a->guess.tag, is_clean(a));
     }
-    return patience->holds[what] && nap(patience);
+    return patience->holds[what] && nap(a, patience);
 }
 
 static void end_patience(const patience_t *patience)
@@ -104,7 +105,7 @@ static int take_check(guard_attempt_t *a)
 
 static apr_status_t ask(guard_attempt_t *a, guard_patience_e how)
 {
-    return a->store->ops->reserve(a->store, guard_store_clock(), a->claims,
+    return a->store->ops->reserve(a->store, a->now_usec, a->claims,
                                   a->claim_count, &a->guess, how, &a->ticket,
                                   &a->report);
 }
@@ -187,7 +188,7 @@ static apr_status_t ask_store(guard_attempt_t *a, patience_t *patience)
 
         if (rv == APR_TIMEUP) {
             guard_ask_give_check_back(a);
-            if (nap(patience)) {
+            if (nap(a, patience)) {
                 continue;
             }
             return rv;
@@ -207,9 +208,13 @@ static apr_status_t ask_store(guard_attempt_t *a, patience_t *patience)
 
 void guard_ask_reserve(guard_attempt_t *a)
 {
-    patience_t patience = begin_patience(a);
+    patience_t patience;
     apr_status_t rv;
 
+    if (!a->now_usec) {
+        a->now_usec = guard_store_clock();
+    }
+    patience = begin_patience(a);
     guard_ask_give_check_back(a);
     rv = ask_store(a, &patience);
     end_patience(&patience);
@@ -223,15 +228,26 @@ void guard_ask_reserve(guard_attempt_t *a)
     }
 }
 
-apr_status_t guard_ask_insist(guard_attempt_t *a, guard_question_fn *question)
+/* Ask again while that may bring an answer. */
+static apr_status_t ask_again(guard_attempt_t *a, guard_question_fn *question)
 {
     patience_t patience = begin_patience(a);
-    apr_status_t rv;
+    apr_status_t rv = APR_TIMEUP;
 
-    do {
+    while (rv == APR_TIMEUP && nap(a, &patience)) {
         rv = question(a);
-    } while (rv == APR_TIMEUP && nap(&patience));
+    }
     end_patience(&patience);
+    return rv;
+}
+
+apr_status_t guard_ask_insist(guard_attempt_t *a, guard_question_fn *question)
+{
+    apr_status_t rv = question(a);
+
+    if (rv == APR_TIMEUP) {
+        rv = ask_again(a, question);
+    }
     guard_log_store(a->r, rv);
     return rv;
 }

@@ -88,14 +88,13 @@ static int is_stale(const guard_attempt_t *a)
  * must not prove a guess. mod_auth_gssapi says "Basic" of a password; others
  * may name the user as he named himself, or make bob@REALM of bob.
  */
-static int came_in_by(const guard_attempt_t *a, const char *auth_type)
+static int came_in_by(const guard_attempt_t *a)
 {
     const char *user = a->credentials.user;
     const char *by = a->r->ap_auth_type;
     size_t length = strlen(user);
 
-    return !strcasecmp(auth_type, "Basic") ||
-           !strcasecmp(auth_type, "Digest") ||
+    return a->auth == GUARD_AUTH_BASIC || a->auth == GUARD_AUTH_DIGEST ||
            (a->credentials.scheme == GUARD_SCHEME_BASIC && by &&
             !strcasecmp(by, "Basic")) ||
            (a->r->user && !strncmp(a->r->user, user, length) &&
@@ -120,7 +119,7 @@ static int is_about_guess(const guard_attempt_t *a)
     int is_offered = 0;
 
     if (a->r->user || a->credentials.scheme != GUARD_SCHEME_BASIC ||
-        !strcasecmp(ap_auth_type(a->r), "Basic")) {
+        a->auth == GUARD_AUTH_BASIC) {
         return a->r->user && !is_stale(a);
     }
     apr_table_do(note_basic, &is_offered, a->r->err_headers_out,
@@ -135,8 +134,7 @@ static guard_outcome_e judge(const guard_attempt_t *a, int status)
 {
     switch (status) {
     case OK:
-        return came_in_by(a, ap_auth_type(a->r)) ? GUARD_RIGHT
-                                                 : GUARD_ABANDONED;
+        return came_in_by(a) ? GUARD_RIGHT : GUARD_ABANDONED;
     case HTTP_UNAUTHORIZED:
     case HTTP_PROXY_AUTHENTICATION_REQUIRED:
         return is_about_guess(a) ? GUARD_WRONG : GUARD_ABANDONED;
@@ -151,17 +149,22 @@ static int answer_unauthorized(guard_attempt_t *a, int status)
 {
     guard_view_t *view = &a->visit->view;
 
+    if (status == OK) {
+        return status;
+    }
     if (status == HTTP_UNAUTHORIZED && view->answer == GUARD_ANSWER_NONE) {
         view->answer = is_about_guess(a) ? GUARD_ANSWER_WRONG
                                          : GUARD_ANSWER_NO_CREDENTIALS;
     }
     if (guard_reserve_observes(a)) {
-        guard_reply_describe(view, guard_conf_response(a->conf));
+        guard_reply_describe(a->r, view, guard_conf_response(a->conf));
         return status;
     }
-    return status == HTTP_UNAUTHORIZED
-               ? guard_reply_refuse(a->r, view, GUARD_RESPONSE_401)
-               : status;
+    guard_reply_describe(a->r, view, GUARD_RESPONSE_401);
+    if (status == HTTP_UNAUTHORIZED) {
+        guard_reply_prepare(a->r, view);
+    }
+    return status;
 }
 
 /* Let httpd check, and count nothing. */
@@ -173,21 +176,24 @@ static int pass_on(guard_attempt_t *a, int settled)
     return status;
 }
 
-static int is_form(const char *auth_type)
+static int is_form(const guard_attempt_t *a)
 {
-    return !strcasecmp(auth_type, "form");
+    return a->auth == GUARD_AUTH_FORM;
 }
 
 /* A form is refused with 401, so that its login page stays reachable. */
+static guard_response_e response_of(const guard_attempt_t *a)
+{
+    return is_form(a) ? GUARD_RESPONSE_401 : guard_conf_response(a->conf);
+}
+
 static int refuse(guard_attempt_t *a)
 {
-    guard_response_e response = is_form(ap_auth_type(a->r))
-                                    ? GUARD_RESPONSE_401
-                                    : guard_conf_response(a->conf);
-    int status = guard_reply_refuse(a->r, &a->visit->view, response);
+    guard_view_t *view = &a->visit->view;
 
-    guard_vars_export(a->r, &a->visit->view);
-    return status;
+    guard_reply_describe(a->r, view, response_of(a));
+    guard_vars_export(a->r, view);
+    return guard_reply_refuse(a->r, view, response_of(a));
 }
 
 /* The guess takes its place, is verified, and settled. */
@@ -214,20 +220,21 @@ static int check_guess(guard_attempt_t *a)
 static int pass_unless_locked(guard_attempt_t *a, int with_user)
 {
     guard_reserve_claim(a, with_user);
-    if (guard_reserve_peek(a) != GUARD_ADMIT && !guard_reserve_observes(a)) {
-        return refuse(a);
+    if (guard_reserve_is_locked(a)) {
+        guard_reserve_note_locked(a, 0);
+        if (!guard_reserve_observes(a)) {
+            return refuse(a);
+        }
     }
     return pass_on(a, 1);
 }
 
 /* A guess is a header that can lead to a check of a password here. A form
  * looks at none. */
-static int is_guess(const guard_attempt_t *a, const char *auth_type)
+static int is_guess(const guard_attempt_t *a, guard_scheme_e scheme)
 {
-    return (a->credentials.scheme == GUARD_SCHEME_BASIC &&
-            !is_form(auth_type)) ||
-           (a->credentials.scheme == GUARD_SCHEME_DIGEST &&
-            !strcasecmp(auth_type, "Digest"));
+    return (scheme == GUARD_SCHEME_BASIC && !is_form(a)) ||
+           (scheme == GUARD_SCHEME_DIGEST && a->auth == GUARD_AUTH_DIGEST);
 }
 
 /* This scope has passed or failed these credentials in this chain: the same
@@ -256,9 +263,9 @@ static int is_intruded(const guard_dir_conf_t *conf)
 
 /* Under what the chain remembers this try. A form's credentials are not in
  * the header, whatever that says. */
-static const char *credentials_key(const char *header, const char *auth_type)
+static const char *credentials_key(const guard_attempt_t *a, const char *header)
 {
-    if (is_form(auth_type)) {
+    if (is_form(a)) {
         return "\n(form)";
     }
     return header ? header : "";
@@ -273,38 +280,75 @@ static const char *header_to_check(guard_attempt_t *a, const char *host,
                                    int *was_right_above)
 {
     const char *sent = guard_chain_credentials(a->r);
-    const char *now = guard_chain_header(a->r);
-    int is_replaced = now && (!sent || strcmp(now, sent));
+    const char *now;
+    int is_replaced;
 
+    *was_right_above = 0;
+    if (guard_chain_is_new(a->r)) {
+        return sent;
+    }
+    now = guard_chain_header(a->r);
+    is_replaced = now && (!sent || strcmp(now, sent));
     *was_right_above = guard_chain_passed_above(a->r, host, a->subject.scope,
                                                 is_replaced ? NULL : sent);
     return is_replaced && !*was_right_above ? now : sent;
 }
 
-static int check_guarded(guard_attempt_t *a, const char *auth_type)
+/*
+ * Most of what a guesser sends comes while he is locked out. So that is asked
+ * first, before his credentials are looked at, where the answer can go out at
+ * once. Not where more than the address may have locked him out; not of a
+ * store on another machine, which is to be asked once; and not where the
+ * connection's last request was admitted, for then he most likely is not.
+ */
+static int is_kept_out(guard_attempt_t *a)
+{
+    if (a->r->main || a->r->prev || is_form(a) || guard_reserve_observes(a) ||
+        a->store->is_far || guard_conf_counts_users(a->conf) ||
+        guard_reserve_has_recent_guess(a) ||
+        guard_conf_is_exempt(a->conf, &a->addr)) {
+        return 0;
+    }
+    guard_reserve_claim(a, 0);
+    return guard_reserve_is_locked(a);
+}
+
+/* Nothing of the chain comes after this. */
+static int keep_out(guard_attempt_t *a)
+{
+    guard_scheme_e scheme = guard_credentials_scheme(guard_chain_header(a->r));
+
+    a->visit = guard_chain_visit(a->r, a->scope.host, a->scope.name, "", "");
+    guard_reserve_note_locked(a, is_guess(a, scheme));
+    guard_reply_describe(a->r, &a->visit->view, response_of(a));
+    guard_vars_export(a->r, &a->visit->view);
+    return guard_reply_send(a->r, &a->visit->view, response_of(a));
+}
+
+static int check_guarded(guard_attempt_t *a)
 {
     const char *host = a->scope.host;
     int was_right_above;
     const char *header = header_to_check(a, host, &was_right_above);
-    guard_credentials_t credentials =
-        guard_credentials_parse(a->r->pool, header);
+    int presents_guess;
 
-    guard_reserve_present(a, &credentials);
-    a->visit = guard_chain_visit(a->r, host, a->subject.scope, a->guess_realm,
-                                 credentials_key(header, auth_type));
+    guard_reserve_present_header(a, header);
+    presents_guess = is_guess(a, a->credentials.scheme);
+    a->visit = guard_chain_visit(a->r, host, a->scope.name, a->guess_realm,
+                                 credentials_key(a, header));
     if (a->visit->ended == GUARD_VISIT_PASSED ||
         a->visit->ended == GUARD_VISIT_FAILED) {
         return revisit(a);
     }
     a->visit->fakes = a->conf->fake == GUARD_FAKE_ON;
     guard_reserve_show(a, GUARD_STATE_OK, GUARD_ANSWER_NONE);
-    if (guard_reserve_is_exempt(a, is_guess(a, auth_type))) {
+    if (guard_reserve_is_exempt(a, presents_guess)) {
         return pass_on(a, 1);
     }
-    if (is_form(auth_type)) {
+    if (is_form(a)) {
         return pass_on(a, 0); /* the provider will reserve */
     }
-    if (!is_guess(a, auth_type)) {
+    if (!presents_guess) {
         return pass_unless_locked(a, 0);
     }
     return was_right_above ? pass_unless_locked(a, 1) : check_guess(a);
@@ -316,8 +360,8 @@ static int refuse_uncounted(guard_attempt_t *a)
     if (guard_reserve_observes(a)) {
         return DECLINED;
     }
-    a->visit = guard_chain_visit(a->r, a->scope.host, a->subject.scope,
-                                 a->guess_realm, "\n(uncounted)");
+    a->visit = guard_chain_visit(a->r, a->scope.host, a->scope.name, "",
+                                 "\n(uncounted)");
     guard_reserve_show(a, GUARD_STATE_OVERLOAD, GUARD_ANSWER_OVERLOAD);
     return refuse(a);
 }
@@ -328,6 +372,7 @@ int guard_attempt_check_authn(request_rec *r)
     const guard_dir_conf_t *conf = guard_conf_of(r);
     const char *auth_type;
     guard_origin_e origin;
+    guard_auth_e auth;
     guard_mode_e mode;
     guard_attempt_t a;
 
@@ -335,7 +380,7 @@ int guard_attempt_check_authn(request_rec *r)
         (!guard_conf_may_guard(conf) && !is_intruded(conf))) {
         return DECLINED;
     }
-    auth_type = ap_auth_type(r);
+    auth_type = guard_conf_auth_type(conf, r);
     if (!auth_type) {
         return DECLINED; /* without AuthType nobody checks passwords here */
     }
@@ -346,13 +391,19 @@ int guard_attempt_check_authn(request_rec *r)
                       conf->htaccess_directive, conf->scope_name);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    mode = guard_conf_mode(conf, auth_type, &origin);
+    auth =
+        conf->auth > GUARD_AUTH_ASK ? conf->auth : guard_conf_auth(auth_type);
+    mode = guard_conf_mode(conf, auth, &origin);
     if (mode == GUARD_MODE_OFF) {
         return DECLINED;
     }
-    return guard_reserve_identify(&a, r, mode, origin)
-               ? check_guarded(&a, auth_type)
-               : refuse_uncounted(&a);
+    if (!guard_reserve_identify(&a, r, auth, mode, origin)) {
+        return refuse_uncounted(&a);
+    }
+    return is_kept_out(&a) &&
+                   guard_reply_may_send(r, GUARD_ANSWER_LOCKED, response_of(&a))
+               ? keep_out(&a)
+               : check_guarded(&a);
 }
 
 int guard_attempt_fixups(request_rec *r)

@@ -7,7 +7,6 @@
  * every subrequest that looks at it.
  */
 #include "guard_chain.h"
-#include "guard_conf.h"
 
 #include <apr_strings.h>
 
@@ -20,6 +19,7 @@ typedef struct chain_t {
     const char *credentials;
     guard_visit_t *visits; /* newest first */
     guard_visit_t *main_line;
+    guard_visit_t first_visit; /* of those; most chains have no other */
 } chain_t;
 
 static request_rec *first_of(request_rec *r)
@@ -30,22 +30,15 @@ static request_rec *first_of(request_rec *r)
     return r;
 }
 
-guard_request_t *guard_chain_known(request_rec *r)
+apr_pool_t *guard_chain_pool(request_rec *r) { return first_of(r)->pool; }
+
+guard_request_t *guard_chain_make(request_rec *r)
 {
-    return ap_get_module_config(r->request_config, &auth_guard_module);
-}
+    int is_first = !r->main && !r->prev;
+    guard_request_t *request =
+        apr_pcalloc(r->pool, is_first ? sizeof(chain_t) : sizeof(*request));
 
-guard_request_t *guard_chain_request(request_rec *r)
-{
-    guard_request_t *request = guard_chain_known(r);
-
-    if (!request) {
-        int is_first = !r->main && !r->prev;
-
-        request =
-            apr_pcalloc(r->pool, is_first ? sizeof(chain_t) : sizeof(*request));
-        ap_set_module_config(r->request_config, &auth_guard_module, request);
-    }
+    ap_set_module_config(r->request_config, &auth_guard_module, request);
     return request;
 }
 
@@ -53,6 +46,8 @@ static chain_t *chain_of(request_rec *r)
 {
     return (chain_t *)guard_chain_request(first_of(r));
 }
+
+int guard_chain_is_new(request_rec *r) { return !chain_of(r)->visits; }
 
 const char *guard_chain_header(request_rec *r)
 {
@@ -111,25 +106,40 @@ int guard_chain_passed_above(request_rec *r, const char *host,
     return 0;
 }
 
+/* What the first request has lasts as long as the chain. */
+static guard_visit_t *begin_visit(request_rec *r, chain_t *chain,
+                                  const char *host, const char *scope,
+                                  const char *realm, const char *credentials)
+{
+    request_rec *first = first_of(r);
+    guard_visit_t *visit = &chain->first_visit;
+
+    if (chain->visits) {
+        visit = apr_pcalloc(first->pool, sizeof(*visit));
+    }
+    if (first->pool != r->pool) {
+        scope = apr_pstrdup(first->pool, scope);
+        realm = apr_pstrdup(first->pool, realm);
+        credentials = apr_pstrdup(first->pool, credentials);
+    }
+    visit->scope = scope;
+    visit->host = host;
+    visit->realm = realm;
+    visit->credentials = credentials;
+    visit->next = chain->visits;
+    chain->visits = visit;
+    return visit;
+}
+
 guard_visit_t *guard_chain_visit(request_rec *r, const char *host,
                                  const char *scope, const char *realm,
                                  const char *credentials)
 {
     chain_t *chain = chain_of(r);
     guard_visit_t *visit = find(chain, scope, realm, credentials);
-    apr_pool_t *pool = first_of(r)->pool;
 
     if (!visit) {
-        int lasts = pool == r->pool; /* what r has lasts as long */
-
-        visit = apr_pcalloc(pool, sizeof(*visit));
-        visit->scope = lasts ? scope : apr_pstrdup(pool, scope);
-        visit->host = host;
-        visit->realm = lasts ? realm : apr_pstrdup(pool, realm);
-        visit->credentials =
-            lasts ? credentials : apr_pstrdup(pool, credentials);
-        visit->next = chain->visits;
-        chain->visits = visit;
+        visit = begin_visit(r, chain, host, scope, realm, credentials);
     }
     if (!r->main) {
         chain->main_line = visit;

@@ -9,6 +9,7 @@
 #ifndef GUARD_CHAIN_H
 #define GUARD_CHAIN_H
 
+#include "guard_conf.h"
 #include "guard_key.h"
 #include "guard_reply_body.h"
 
@@ -37,6 +38,7 @@ typedef struct guard_view_t {
     int substatus;                      /* 1, 2, 3, 501; 0: none */
     apr_interval_time_t remaining_usec; /* of the lockout; else 0 */
     int retry_after_sec;                /* 0: none */
+    const char *retry_after;            /* the same as text; NULL: none */
     unsigned failures;
     unsigned limit;
     int observed; /* AuthGuard Observe: nothing was refused */
@@ -72,14 +74,32 @@ typedef struct guard_request_t {
     int passed;     /* authentication let it through */
     int authorized; /* and so did authorization */
     int answered;   /* the status that r's headers were set for; 0: none */
+    int sent;       /* our answer is on its way, httpd makes none */
     guard_visit_t *visit; /* NULL: none yet */
 } guard_request_t;
 
-/** @return r's own state; made on first use. */
-guard_request_t *guard_chain_request(request_rec *r);
+/** @return the pool that lasts as long as r's chain. */
+apr_pool_t *guard_chain_pool(request_rec *r);
 
 /** @return r's own state, or NULL if there was no use for it yet. */
-guard_request_t *guard_chain_known(request_rec *r);
+static inline guard_request_t *guard_chain_known(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &auth_guard_module);
+}
+
+/** Make r's own state, which it does not have yet. */
+guard_request_t *guard_chain_make(request_rec *r);
+
+/** @return r's own state; made on first use. */
+static inline guard_request_t *guard_chain_request(request_rec *r)
+{
+    guard_request_t *request = guard_chain_known(r);
+
+    return request ? request : guard_chain_make(r);
+}
+
+/** @return 1 if no scope was visited in r's chain yet, else 0. */
+int guard_chain_is_new(request_rec *r);
 
 /** @return what the chain's first request carried in Authorization (or
  *  Proxy-Authorization) when the guard first looked; NULL for nothing.

@@ -29,14 +29,23 @@ void *guard_conf_merge_dir(apr_pool_t *pool, void *base_conf, void *add_conf)
 {
     const guard_dir_conf_t *base = base_conf;
     const guard_dir_conf_t *add = add_conf;
-    guard_dir_conf_t *out = apr_pcalloc(pool, sizeof(*out));
+    guard_dir_conf_t *out;
     int kind;
 
+    if (!base->is_said || !add->is_said) {
+        return base->is_said ? base_conf : add_conf;
+    }
+    out = apr_pcalloc(pool, sizeof(*out));
+    out->is_said = 1;
     PICK(mode);
     PICK_WITH(mode, mode_origin);
     PICK(basic_face);
     PICK_WITH(basic_face, basic_origin);
     PICK(fake);
+    PICK(auth);
+    PICK_WITH(auth, auth_type);
+    PICK(realm);
+    PICK_WITH(realm, challenge);
     PICK(form_face);
     PICK_WITH(form_face, form_origin);
     PICK(delegates);
@@ -88,6 +97,7 @@ static const char *enter(cmd_parms *cmd, guard_dir_conf_t *conf)
 {
     const char *error = ap_check_cmd_context(cmd, NOT_IN_LIMIT);
 
+    conf->is_said = 1;
     if (!error && place_of(cmd) == GUARD_PLACE_HTACCESS) {
         conf->htaccess_directive = cmd->cmd->name;
     }
@@ -179,6 +189,7 @@ static const char *add_delegate(cmd_parms *cmd, void *dir_conf,
     guard_dir_conf_t *conf = dir_conf;
     const char *error = enter(cmd, conf);
     const authn_provider *provider;
+    guard_delegate_t *delegate;
 
     if (error) {
         return error;
@@ -204,9 +215,12 @@ static const char *add_delegate(cmd_parms *cmd, void *dir_conf,
             "such as file");
     }
     if (!conf->delegates) {
-        conf->delegates = apr_array_make(cmd->pool, 2, sizeof(char *));
+        conf->delegates =
+            apr_array_make(cmd->pool, 2, sizeof(guard_delegate_t));
     }
-    APR_ARRAY_PUSH(conf->delegates, const char *) = name;
+    delegate = apr_array_push(conf->delegates);
+    delegate->name = name;
+    delegate->provider = provider;
     return NULL;
 }
 
@@ -342,6 +356,10 @@ const command_rec guard_conf_commands[] = {
                      "seen here only to learn whether guard is listed"),
     AP_INIT_RAW_ARGS("AuthBasicFake", guard_conf_face_fake, NULL, OR_AUTHCFG,
                      "seen here only to learn whether a header is replaced"),
+    AP_INIT_TAKE1("AuthType", guard_conf_face_type, NULL, OR_AUTHCFG,
+                  "seen here only to learn it once and for all"),
+    AP_INIT_TAKE1("AuthName", guard_conf_face_name, NULL, OR_AUTHCFG,
+                  "seen here only to learn it once and for all"),
     AP_INIT_RAW_ARGS("AuthFormProvider", guard_conf_face_form, NULL, OR_AUTHCFG,
                      "seen here only to learn whether guard is listed"),
     {.name = NULL}};

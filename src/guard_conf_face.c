@@ -1,11 +1,11 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * guard_conf_face.c owns what is learnt from the directives of mod_auth_basic
- * and mod_auth_form. Their owners read the same lines and do the complaining,
- * but for one: a form asks its providers in turn, so that beside another one
- * guard would miss guesses without a word. Invariant: with an owner loaded,
- * nothing changes for it; without, httpd answers as if this module were not
- * there.
+ * guard_conf_face.c owns what is learnt from the directives of mod_authn_core,
+ * mod_auth_basic and mod_auth_form. Their owners read the same lines and do the
+ * complaining, but for one: a form asks its providers in turn, so that beside
+ * another one guard would miss guesses without a word. Invariant: with an owner
+ * loaded, nothing changes for it; without, httpd answers as if this module were
+ * not there.
  */
 #include "guard_conf_face.h"
 
@@ -61,6 +61,7 @@ const char *guard_conf_face_basic(cmd_parms *cmd, void *dir_conf,
 {
     guard_dir_conf_t *conf = dir_conf;
 
+    conf->is_said = 1;
     if (!ap_find_linked_module("mod_auth_basic.c")) {
         return miss_owner(cmd);
     }
@@ -74,6 +75,7 @@ const char *guard_conf_face_fake(cmd_parms *cmd, void *dir_conf,
 {
     guard_dir_conf_t *conf = dir_conf;
 
+    conf->is_said = 1;
     if (!ap_find_linked_module("mod_auth_basic.c")) {
         return miss_owner(cmd);
     }
@@ -83,12 +85,54 @@ const char *guard_conf_face_fake(cmd_parms *cmd, void *dir_conf,
     return NULL;
 }
 
+/* Whether a word of mod_authn_core's comes out of httpd as it went in: no
+ * expression, and nothing that is escaped in a header. */
+static int is_constant(const char *word) { return !strpbrk(word, "%$\\\""); }
+
+/* httpd takes "None" for no AuthType. */
+const char *guard_conf_face_type(cmd_parms *cmd, void *dir_conf,
+                                 const char *word)
+{
+    guard_dir_conf_t *conf = dir_conf;
+
+    conf->is_said = 1;
+    if (!ap_find_linked_module("mod_authn_core.c")) {
+        return miss_owner(cmd);
+    }
+    conf->auth = is_constant(word) && strcasecmp(word, "None")
+                     ? guard_conf_auth(word)
+                     : GUARD_AUTH_ASK;
+    conf->auth_type = word;
+    return NULL;
+}
+
+const char *guard_conf_face_name(cmd_parms *cmd, void *dir_conf,
+                                 const char *word)
+{
+    guard_dir_conf_t *conf = dir_conf;
+
+    conf->is_said = 1;
+    if (!ap_find_linked_module("mod_authn_core.c") &&
+        !ap_find_linked_module("mod_auth_digest.c")) {
+        return miss_owner(cmd);
+    }
+    conf->realm = GUARD_ASK;
+    conf->challenge = NULL;
+    if (is_constant(word)) {
+        conf->realm = word;
+        conf->challenge =
+            apr_pstrcat(cmd->pool, "Basic realm=\"", word, "\"", NULL);
+    }
+    return NULL;
+}
+
 const char *guard_conf_face_form(cmd_parms *cmd, void *dir_conf,
                                  const char *args)
 {
     guard_dir_conf_t *conf = dir_conf;
     guard_face_e before;
 
+    conf->is_said = 1;
     if (!ap_find_linked_module("mod_auth_form.c")) {
         return miss_owner(cmd);
     }

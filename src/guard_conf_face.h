@@ -1,9 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /**
- * guard_conf_face.h: whether `guard` is among the providers of a directory.
+ * guard_conf_face.h: what other modules' directives say of a directory:
+ * whether `guard` is among its providers, its AuthType and its realm.
  *
- * AuthBasicProvider, AuthBasicFake and AuthFormProvider are other modules'
- * directives. httpd calls every module that has one of that name, so the
+ * AuthType, AuthName, AuthBasicProvider, AuthBasicFake and AuthFormProvider
+ * belong to others. httpd calls every module that has one of that name, so the
  * command table of guard_conf.c has these beside its own.
  */
 #ifndef GUARD_CONF_FACE_H
@@ -19,6 +20,12 @@ const char *guard_conf_face_basic(cmd_parms *cmd, void *dir_conf,
 /** AuthBasicFake: note whether it is in force. */
 const char *guard_conf_face_fake(cmd_parms *cmd, void *dir_conf,
                                  const char *args);
+
+/** AuthType and AuthName: note what does not hang on the request. */
+const char *guard_conf_face_type(cmd_parms *cmd, void *dir_conf,
+                                 const char *word);
+const char *guard_conf_face_name(cmd_parms *cmd, void *dir_conf,
+                                 const char *word);
 
 /** AuthFormProvider, the same with mod_auth_form; but guard must be alone. */
 const char *guard_conf_face_form(cmd_parms *cmd, void *dir_conf,

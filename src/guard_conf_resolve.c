@@ -6,6 +6,11 @@
  */
 #include "guard_conf.h"
 
+#include <apr_strings.h>
+#include <http_core.h>
+
+#include <strings.h>
+
 #define PREFIX_V4_DEFAULT (GUARD_ADDR_V4_BASE + 32)
 #define PREFIX_V6_DEFAULT 64
 /* The networks that `net` counts by. */
@@ -19,39 +24,61 @@ static const guard_policy_t default_net_v6 = {
     .lockout_usec = GUARD_LOCKOUT_USEC_DEFAULT,
     .lockout_max_usec = GUARD_LOCKOUT_MAX_USEC_DEFAULT};
 
-const guard_dir_conf_t *guard_conf_of(const request_rec *r)
+const char GUARD_ASK[] = "%";
+
+guard_auth_e guard_conf_auth(const char *auth_type)
 {
-    return ap_get_module_config(r->per_dir_config, &auth_guard_module);
+    if (!auth_type) {
+        return GUARD_AUTH_OTHER;
+    }
+    if (!strcasecmp(auth_type, "Basic")) {
+        return GUARD_AUTH_BASIC;
+    }
+    if (!strcasecmp(auth_type, "Digest")) {
+        return GUARD_AUTH_DIGEST;
+    }
+    return strcasecmp(auth_type, "form") ? GUARD_AUTH_OTHER : GUARD_AUTH_FORM;
 }
 
-guard_mode_e guard_conf_mode(const guard_dir_conf_t *conf,
-                             const char *auth_type, guard_origin_e *origin)
+const char *guard_conf_auth_type(const guard_dir_conf_t *conf, request_rec *r)
+{
+    return conf->auth > GUARD_AUTH_ASK ? conf->auth_type : ap_auth_type(r);
+}
+
+const char *guard_conf_realm(const guard_dir_conf_t *conf, request_rec *r)
+{
+    return conf->realm && conf->realm != GUARD_ASK ? conf->realm
+                                                   : ap_auth_name(r);
+}
+
+const char *guard_conf_challenge(const guard_dir_conf_t *conf, request_rec *r)
+{
+    const char *realm;
+
+    if (conf->challenge) {
+        return conf->challenge;
+    }
+    realm = ap_auth_name(r);
+    return apr_pstrcat(r->pool, "Basic realm=\"", realm ? realm : "", "\"",
+                       NULL);
+}
+
+guard_mode_e guard_conf_mode(const guard_dir_conf_t *conf, guard_auth_e auth,
+                             guard_origin_e *origin)
 {
     *origin = conf->mode_origin;
     if (conf->mode) {
         return conf->mode;
     }
-    if (!auth_type) {
-        return GUARD_MODE_OFF;
-    }
-    if (conf->basic_face == GUARD_FACE_GUARD &&
-        !ap_cstr_casecmp(auth_type, "Basic")) {
+    if (conf->basic_face == GUARD_FACE_GUARD && auth == GUARD_AUTH_BASIC) {
         *origin = conf->basic_origin;
         return GUARD_MODE_ON;
     }
-    if (conf->form_face == GUARD_FACE_GUARD &&
-        !ap_cstr_casecmp(auth_type, "form")) {
+    if (conf->form_face == GUARD_FACE_GUARD && auth == GUARD_AUTH_FORM) {
         *origin = conf->form_origin;
         return GUARD_MODE_ON;
     }
     return GUARD_MODE_OFF;
-}
-
-int guard_conf_may_guard(const guard_dir_conf_t *conf)
-{
-    return conf->mode ? conf->mode != GUARD_MODE_OFF
-                      : conf->basic_face == GUARD_FACE_GUARD ||
-                            conf->form_face == GUARD_FACE_GUARD;
 }
 
 const guard_policy_t *guard_conf_policy(const guard_dir_conf_t *conf,
@@ -71,12 +98,6 @@ const guard_policy_t *guard_conf_policy(const guard_dir_conf_t *conf,
         return &guard_policy_default;
     }
     return kind == GUARD_KIND_NET && !is_v4 ? &default_net_v6 : NULL;
-}
-
-int guard_conf_counts_users(const guard_dir_conf_t *conf)
-{
-    return conf->limit[GUARD_KIND_USER].state == GUARD_LIMIT_SET ||
-           conf->limit[GUARD_KIND_LOGIN].state == GUARD_LIMIT_SET;
 }
 
 uint8_t guard_conf_bits(const guard_dir_conf_t *conf, guard_kind_e kind,
@@ -109,11 +130,6 @@ int guard_conf_is_exempt(const guard_dir_conf_t *conf, const guard_addr_t *addr)
         }
     }
     return 0;
-}
-
-guard_response_e guard_conf_response(const guard_dir_conf_t *conf)
-{
-    return conf->response ? conf->response : GUARD_RESPONSE_401;
 }
 
 guard_page_e guard_conf_status(const guard_dir_conf_t *conf)

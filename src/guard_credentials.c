@@ -15,21 +15,26 @@
 
 #include <string.h>
 
-static guard_scheme_e scheme_of(const char *header, apr_size_t length)
+/* A scheme ends at a space for mod_auth_basic, and at any white space for
+ * mod_auth_digest. A tab makes it another scheme for the former, but we would
+ * rather reserve once too often. */
+static int has_scheme(const char *header, const char *name, apr_size_t length)
 {
-    static const struct {
-        const char *name;
-        guard_scheme_e scheme;
-    } known[] = {{"Basic", GUARD_SCHEME_BASIC},
-                 {"Digest", GUARD_SCHEME_DIGEST}};
+    return !strncasecmp(header, name, length) &&
+           (!header[length] || apr_isspace(header[length]));
+}
 
-    for (apr_size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (length == strlen(known[i].name) &&
-            !strncasecmp(header, known[i].name, length)) {
-            return known[i].scheme;
-        }
+guard_scheme_e guard_credentials_scheme(const char *header)
+{
+    if (!header) {
+        return GUARD_SCHEME_NONE;
     }
-    return GUARD_SCHEME_OTHER;
+    /* As all browsers write it, and then as it may be written. */
+    if (!strncmp(header, "Basic ", 6) || has_scheme(header, "Basic", 5)) {
+        return GUARD_SCHEME_BASIC;
+    }
+    return has_scheme(header, "Digest", 6) ? GUARD_SCHEME_DIGEST
+                                           : GUARD_SCHEME_OTHER;
 }
 
 /* user ":" password, after base64; the first colon splits. */
@@ -152,13 +157,15 @@ guard_credentials_t guard_credentials_parse(apr_pool_t *pool,
     if (!header) {
         return credentials;
     }
-    /* A scheme ends at a space for mod_auth_basic, and at any white space for
-     * mod_auth_digest. A tab makes it another scheme for the former, but we
-     * would rather reserve once too often. */
-    rest = header + strcspn(header, " \t\n\v\f\r");
-    credentials.scheme = scheme_of(header, (apr_size_t)(rest - header));
+    credentials.scheme = guard_credentials_scheme(header);
     credentials.password = header;
-    rest += strspn(rest, " \t");
+    rest = header;
+    while (*rest && !apr_isspace(*rest)) {
+        rest++;
+    }
+    while (*rest == ' ' || *rest == '\t') {
+        rest++;
+    }
     if (credentials.scheme == GUARD_SCHEME_BASIC) {
         split_basic(pool, rest, &credentials);
     }

@@ -26,6 +26,9 @@ typedef struct guard_credentials_t {
     const char *parameters; /* Digest: what follows the scheme */
 } guard_credentials_t;
 
+/** @return the scheme of an Authorization header; NULL may be passed. */
+guard_scheme_e guard_credentials_scheme(const char *header);
+
 /**
  * Take an Authorization header apart (RFC 7617, RFC 7616) the way
  * mod_auth_basic and mod_auth_digest do: cut at NUL, no colon means an empty

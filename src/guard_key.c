@@ -185,29 +185,33 @@ uint64_t guard_key_hash(const guard_secret_t *secret, const void *data,
     return apr_siphash24(data, length, secret->byte);
 }
 
+/* A name is of two words for an IPv4 address and of four for another, and a
+ * user is one more: no two kinds of names are alike. */
 void guard_client_seal(guard_client_t *client, const guard_secret_t *secret,
                        uint64_t user)
 {
-    struct {
-        guard_addr_t addr;
-        uint64_t scope;
-        uint64_t user;
-        uint8_t kind, counted, bits, zero[5];
-    } name = {.scope = client->scope};
+    const unsigned char *addr = client->addr.byte;
+    uint64_t name[5] = {client->scope};
+    unsigned words = 2;
+    uint32_t what[2];
 
     if (client->kind == GUARD_KIND_USER) {
         memset(&client->addr, 0, sizeof(client->addr));
         client->bits = 0;
     }
     guard_addr_mask(&client->addr, client->bits);
-    if (client->kind == GUARD_KIND_USER || client->kind == GUARD_KIND_LOGIN) {
-        name.user = user;
+    what[0] = (uint32_t)client->kind | (uint32_t)client->counted << 8 |
+              (uint32_t)client->bits << 16;
+    memcpy(&what[1], addr + sizeof(V4_MAPPED), sizeof(what[1]));
+    memcpy(&name[1], what, sizeof(what));
+    if (!guard_addr_is_v4(&client->addr)) {
+        memcpy(&name[2], addr, sizeof(V4_MAPPED));
+        words = 4;
     }
-    name.addr = client->addr;
-    name.kind = client->kind;
-    name.counted = client->counted;
-    name.bits = client->bits;
-    client->id = guard_key_hash(secret, &name, sizeof(name));
+    if (client->kind == GUARD_KIND_USER || client->kind == GUARD_KIND_LOGIN) {
+        name[words++] = user;
+    }
+    client->id = guard_key_hash(secret, name, words * sizeof(name[0]));
     if (!client->id) {
         client->id = 1; /* 0 is taken: no record */
     }
@@ -220,7 +224,7 @@ enum { FOR_GUESS = 1, FOR_ANSWER, FOR_NONCE, FOR_LONG = 0x100 };
 #define SHORT_BYTES 256 /* what is hashed in one go */
 
 typedef struct block_t {
-    uint64_t domain, length[PARTS];
+    uint16_t domain, length[PARTS];
     char text[SHORT_BYTES];
 } block_t;
 
@@ -243,26 +247,27 @@ static uint64_t hash_long(const guard_secret_t *secret, uint64_t domain,
  * Lengths first, then the parts, in one buffer: no two splits of one string
  * meet. A password does not stay on the stack.
  */
-static uint64_t hash_parts(const guard_secret_t *secret, uint64_t domain,
+static uint64_t hash_parts(const guard_secret_t *secret, uint16_t domain,
                            const char *const part[PARTS])
 {
     block_t block;
     const char *text[PARTS];
-    uint64_t hash, used = 0;
+    uint64_t length[PARTS], hash, used = 0;
 
     for (int i = 0; i < PARTS; i++) {
         text[i] = part[i] ? part[i] : "";
-        block.length[i] = strlen(text[i]);
-        used += block.length[i];
+        length[i] = strlen(text[i]);
+        used += length[i];
     }
     if (used > SHORT_BYTES) {
-        return hash_long(secret, domain | FOR_LONG, text, block.length);
+        return hash_long(secret, domain | FOR_LONG, text, length);
     }
     block.domain = domain;
     used = 0;
     for (int i = 0; i < PARTS; i++) {
-        memcpy(block.text + used, text[i], block.length[i]);
-        used += block.length[i];
+        block.length[i] = (uint16_t)length[i];
+        memcpy(block.text + used, text[i], length[i]);
+        used += length[i];
     }
     hash = guard_key_hash(secret, &block, offsetof(block_t, text) + used);
     explicit_bzero(block.text, used);

@@ -77,17 +77,15 @@ void guard_log_lockout(request_rec *r, const guard_log_subject_t *subject,
         encode(user, subject->user));
 }
 
-void guard_log_refused(request_rec *r, const guard_log_subject_t *subject,
-                       const char *reason)
+static void log_refused(request_rec *r, const guard_log_subject_t *subject,
+                        const char *reason)
 {
     static _Atomic apr_int64_t last_sec;
     static _Atomic unsigned suppressed;
     char address[GUARD_LOG_VALUE_MAX + 1], scope[GUARD_LOG_VALUE_MAX + 1];
-    apr_int64_t now_sec, before_sec = atomic_load(&last_sec);
+    apr_int64_t now_sec, before_sec;
 
-    if (!APLOG_IS_LEVEL(r->server, APLOG_INFO)) {
-        return;
-    }
+    before_sec = atomic_load(&last_sec);
     now_sec = apr_time_sec(apr_time_now());
     if (now_sec == before_sec ||
         !atomic_compare_exchange_strong(&last_sec, &before_sec, now_sec)) {
@@ -99,6 +97,14 @@ void guard_log_refused(request_rec *r, const guard_log_subject_t *subject,
                  encode(address, subject->client), reason,
                  encode(scope, subject->scope),
                  atomic_exchange(&suppressed, 0));
+}
+
+void guard_log_refused(request_rec *r, const guard_log_subject_t *subject,
+                       const char *reason)
+{
+    if (APLOG_IS_LEVEL(r->server, APLOG_INFO)) {
+        log_refused(r, subject, reason);
+    }
 }
 
 void guard_log_unlocked(request_rec *r, const char *client, const char *user,

@@ -20,14 +20,37 @@
 
 APLOG_USE_MODULE(auth_guard);
 
+static guard_delegate_t default_delegate = {AUTHN_DEFAULT_PROVIDER,
+                                            NULL}; /* [process] */
+
+void guard_provider_init(void)
+{
+    default_delegate.provider = ap_lookup_provider(
+        AUTHN_PROVIDER_GROUP, default_delegate.name, AUTHN_PROVIDER_VERSION);
+}
+
+static authn_status ask_delegate(request_rec *r,
+                                 const guard_delegate_t *delegate,
+                                 const char *user, const char *password)
+{
+    if (!delegate->provider || !delegate->provider->check_password) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "AG0108: configuration: no provider %s; load its "
+                      "module or change AuthGuardProvider",
+                      delegate->name);
+        return AUTH_GENERAL_ERROR;
+    }
+    apr_table_setn(r->notes, AUTHN_PROVIDER_NAME_NOTE, delegate->name);
+    return delegate->provider->check_password(r, user, password);
+}
+
 /* Ask the providers behind `guard`, in order, as mod_auth_basic would. */
 static authn_status delegate(request_rec *r, const char *user,
                              const char *password)
 {
-    static const char *const DEFAULT[] = {AUTHN_DEFAULT_PROVIDER};
-    const guard_dir_conf_t *conf = guard_conf_of(r);
+    const apr_array_header_t *named = guard_conf_of(r)->delegates;
     guard_request_t *request = guard_chain_request(r);
-    const char *const *name = DEFAULT;
+    const guard_delegate_t *next = &default_delegate;
     int count = 1;
     authn_status status = AUTH_USER_NOT_FOUND;
 
@@ -37,25 +60,13 @@ static authn_status delegate(request_rec *r, const char *user,
                       "guard through an alias");
         return AUTH_GENERAL_ERROR;
     }
-    if (conf->delegates) {
-        name = (const char *const *)(void *)conf->delegates->elts;
-        count = conf->delegates->nelts;
+    if (named) {
+        next = (const guard_delegate_t *)(void *)named->elts;
+        count = named->nelts;
     }
     request->delegating = 1;
-    for (; count-- && status == AUTH_USER_NOT_FOUND; name++) {
-        const authn_provider *provider = ap_lookup_provider(
-            AUTHN_PROVIDER_GROUP, *name, AUTHN_PROVIDER_VERSION);
-
-        if (!provider || !provider->check_password) {
-            ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                          "AG0108: configuration: no provider %s; load its "
-                          "module or change AuthGuardProvider",
-                          *name);
-            status = AUTH_GENERAL_ERROR;
-            break;
-        }
-        apr_table_setn(r->notes, AUTHN_PROVIDER_NAME_NOTE, *name);
-        status = provider->check_password(r, user, password);
+    while (count-- && status == AUTH_USER_NOT_FOUND) {
+        status = ask_delegate(r, next++, user, password);
     }
     request->delegating = 0;
     return status;
@@ -118,10 +129,9 @@ static void prepare_answer(guard_attempt_t *a, authn_status status)
     if (view->answer == GUARD_ANSWER_NONE && status != AUTH_GENERAL_ERROR) {
         view->answer = GUARD_ANSWER_WRONG;
     }
-    if (guard_reserve_observes(a)) {
-        guard_reply_describe(view, GUARD_RESPONSE_401);
-    } else if (view->answer != GUARD_ANSWER_NONE) {
-        guard_reply_refuse(a->r, view, GUARD_RESPONSE_401);
+    guard_reply_describe(a->r, view, GUARD_RESPONSE_401);
+    if (!guard_reserve_observes(a) && view->answer != GUARD_ANSWER_NONE) {
+        guard_reply_prepare(a->r, view);
     }
 }
 
@@ -131,17 +141,23 @@ static authn_status check_password(request_rec *r, const char *user,
     const guard_dir_conf_t *conf = guard_conf_of(r);
     guard_request_t *request = guard_chain_request(r);
     guard_origin_e origin = GUARD_ORIGIN_SERVER;
-    guard_mode_e mode = guard_conf_mode(conf, ap_auth_type(r), &origin);
     authn_status status;
     guard_attempt_t a;
+    guard_auth_e auth;
+    guard_mode_e mode;
 
+    if (request->settled || request->delegating) {
+        return delegate(r, user, password);
+    }
+    auth = guard_conf_auth(guard_conf_auth_type(conf, r));
+    mode = guard_conf_mode(conf, auth, &origin);
     if (mode == GUARD_MODE_OFF && conf->mode == GUARD_MODE_UNSET) {
         mode = GUARD_MODE_ON; /* called by another name: an alias of guard */
     }
-    if (request->settled || request->delegating || mode == GUARD_MODE_OFF) {
+    if (mode == GUARD_MODE_OFF) {
         return delegate(r, user, password);
     }
-    if (!guard_reserve_identify(&a, r, mode, origin)) {
+    if (!guard_reserve_identify(&a, r, auth, mode, origin)) {
         return mode == GUARD_MODE_OBSERVE ? delegate(r, user, password)
                                           : AUTH_GENERAL_ERROR;
     }

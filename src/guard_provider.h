@@ -8,6 +8,9 @@
 #include <httpd.h>
 #include <mod_auth.h>
 
+/** Look up the provider that is asked by default; call in child_init. */
+void guard_provider_init(void);
+
 /** For AuthBasicProvider and AuthFormProvider; registered as "guard". */
 extern const authn_provider guard_provider;
 

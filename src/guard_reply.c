@@ -8,6 +8,7 @@
  * carried, but for the times in it; nothing here reads a password.
  */
 #include "guard_reply.h"
+#include "guard_reply_body_page.h"
 
 #include <apr_strings.h>
 #include <http_core.h>
@@ -23,6 +24,7 @@
 #define RETRY_SOON_SEC 1
 
 static ap_filter_rec_t *answer_filter; /* [fork] */
+static int unauthorized_index;         /* [fork] of httpd's responses */
 
 static int substatus_of(guard_answer_e answer, int status)
 {
@@ -95,49 +97,62 @@ static int retry_after_sec(const guard_view_t *view)
     }
 }
 
-/* A 401 names a scheme. mod_auth_digest has often done so already;
- * mod_auth_basic and it are asked. Modules of other schemes name theirs only
- * when they check, which they are not let to. A form's AuthType is no scheme of
- * HTTP. */
-static void challenge(request_rec *r)
+/* A scheme that none of httpd's own modules names: they did not get to it. */
+static const char *other_challenge(request_rec *r, const char *type)
+{
+    const char *realm = guard_conf_realm(guard_conf_of(r), r);
+
+    if (!strcasecmp(type, "GSSAPI")) {
+        return "Negotiate"; /* RFC 4559 */
+    }
+    return apr_psprintf(r->pool, "%s realm=\"%s\"", type, realm ? realm : "");
+}
+
+/* A 401 names a scheme. mod_auth_digest has often done so already, and is
+ * asked else; for Basic (RFC 7617) there is nothing to ask. Modules of other
+ * schemes name theirs only when they check, which they are not let to. A
+ * form's AuthType is no scheme of HTTP. */
+static void challenge(request_rec *r, int has_headers)
 {
     const char *name = r->proxyreq == PROXYREQ_PROXY ? "Proxy-Authenticate"
                                                      : "WWW-Authenticate";
-    const char *type = ap_auth_type(r);
-    const char *realm = ap_auth_name(r);
+    const guard_dir_conf_t *conf = guard_conf_of(r);
+    const char *type = guard_conf_auth_type(conf, r);
 
-    if (apr_table_get(r->err_headers_out, name) || !type) {
+    if (!type || (has_headers && apr_table_get(r->err_headers_out, name))) {
+        return;
+    }
+    if (conf->auth == GUARD_AUTH_BASIC || !strcasecmp(type, "Basic")) {
+        apr_table_addn(r->err_headers_out, name, guard_conf_challenge(conf, r));
         return;
     }
     ap_note_auth_failure(r);
-    if (apr_table_get(r->err_headers_out, name) || !strcasecmp(type, "form")) {
-        return;
-    }
-    if (!strcasecmp(type, "GSSAPI")) {
-        apr_table_setn(r->err_headers_out, name, "Negotiate"); /* RFC 4559 */
-    } else {
-        apr_table_setn(
-            r->err_headers_out, name,
-            apr_psprintf(r->pool, "%s realm=\"%s\"", type, realm ? realm : ""));
+    if (!apr_table_get(r->err_headers_out, name) && strcasecmp(type, "form")) {
+        apr_table_addn(r->err_headers_out, name, other_challenge(r, type));
     }
 }
 
-static void set_headers(request_rec *r, int status, int retry_sec)
+/* Mostly nothing stands there yet, and need not be looked for. */
+static void set_headers(request_rec *r, int status, const char *retry_after)
 {
     guard_request_t *request = guard_chain_request(r);
+    int has_headers = !apr_is_empty_table(r->err_headers_out);
 
     if (request->answered == status) {
         return;
     }
     request->answered = status;
-    apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
-    if (retry_sec) {
-        apr_table_setn(r->err_headers_out, "Retry-After",
-                       apr_itoa(r->pool, retry_sec));
+    if (has_headers) {
+        apr_table_unset(r->err_headers_out, "Cache-Control");
+        apr_table_unset(r->err_headers_out, "Retry-After");
     }
     if (status == HTTP_UNAUTHORIZED ||
         status == HTTP_PROXY_AUTHENTICATION_REQUIRED) {
-        challenge(r);
+        challenge(r, has_headers);
+    }
+    apr_table_addn(r->err_headers_out, "Cache-Control", "no-store");
+    if (retry_after) {
+        apr_table_addn(r->err_headers_out, "Retry-After", retry_after);
     }
 }
 
@@ -167,7 +182,15 @@ static int drop(request_rec *r)
     return DONE;
 }
 
-void guard_reply_describe(guard_view_t *view, guard_response_e response)
+static int is_to_drop(const request_rec *r, const guard_view_t *view,
+                      guard_response_e response)
+{
+    return view->answer == GUARD_ANSWER_LOCKED &&
+           response == GUARD_RESPONSE_DROP && may_drop(r);
+}
+
+void guard_reply_describe(request_rec *r, guard_view_t *view,
+                          guard_response_e response)
 {
     if (view->answer == GUARD_ANSWER_NONE) {
         return;
@@ -175,17 +198,42 @@ void guard_reply_describe(guard_view_t *view, guard_response_e response)
     view->status = status_of(view->answer, response);
     view->substatus = substatus_of(view->answer, view->status);
     view->retry_after_sec = retry_after_sec(view);
+    view->retry_after = view->retry_after_sec ? apr_itoa(guard_chain_pool(r),
+                                                         view->retry_after_sec)
+                                              : NULL;
 }
 
-int guard_reply_refuse(request_rec *r, guard_view_t *view,
+void guard_reply_prepare(request_rec *r, const guard_view_t *view)
+{
+    set_headers(r, view->status, view->retry_after);
+}
+
+/* httpd looks an index up in a list; this one is wanted most. */
+static int index_of(int status)
+{
+    return status == HTTP_UNAUTHORIZED ? unauthorized_index
+                                       : ap_index_of_response(status);
+}
+
+int guard_reply_may_send(request_rec *r, guard_answer_e answer,
+                         guard_response_e response)
+{
+    int status = status_of(answer, response);
+
+    return !r->main && !r->prev && r->proxyreq != PROXYREQ_PROXY &&
+           !r->assbackwards && !ap_response_code_string(r, index_of(status));
+}
+
+int guard_reply_refuse(request_rec *r, const guard_view_t *view,
                        guard_response_e response)
 {
-    guard_reply_describe(view, response);
-    if (view->answer == GUARD_ANSWER_LOCKED &&
-        response == GUARD_RESPONSE_DROP && may_drop(r)) {
+    if (is_to_drop(r, view, response)) {
         return drop(r);
     }
-    set_headers(r, view->status, view->retry_after_sec);
+    if (guard_reply_may_send(r, view->answer, response)) {
+        return guard_reply_send(r, view, response);
+    }
+    guard_reply_prepare(r, view);
     return view->status;
 }
 
@@ -217,48 +265,106 @@ static int has_document_text(request_rec *r)
     return document && document[0] == '"';
 }
 
-/** A body rendered, waiting for the canned one to pass by. */
+/** What is to be said, and in what form. */
 typedef struct answer_t {
-    const char *media_type;
-    const char *body;
-    apr_size_t length;
+    guard_body_e form;
+    guard_body_t what;
 } answer_t;
 
-static answer_t *make_answer(request_rec *r, const guard_view_t *view)
+static answer_t compose(request_rec *r, const guard_view_t *view)
 {
-    answer_t *answer = apr_palloc(r->pool, sizeof(*answer));
-    guard_body_e form =
-        guard_body_negotiate(apr_table_get(r->headers_in, "Accept"));
-    guard_body_t what = {0};
+    answer_t answer = {
+        .form = guard_body_negotiate(apr_table_get(r->headers_in, "Accept"))};
+    guard_body_t *what = &answer.what;
 
-    what.answer = view->answer;
-    what.status = r->status;
-    what.substatus = substatus_of(view->answer, r->status);
-    what.retry_after_sec = retry_after_sec(view);
+    what->answer = view->answer;
+    what->status = r->status;
+    what->substatus = view->substatus;
+    what->retry_after_sec = view->retry_after_sec;
     if (view->answer == GUARD_ANSWER_LOCKED) {
-        what.until = apr_time_from_sec(apr_time_sec(
+        what->until = apr_time_from_sec(apr_time_sec(
             r->request_time + view->remaining_usec + APR_USEC_PER_SEC - 1));
     }
-    what.proxy = r->proxyreq == PROXYREQ_PROXY;
-    answer->media_type = guard_body_media_type(form);
-    answer->body = guard_body_render(r->pool, form, &what, &answer->length);
+    what->proxy = r->proxyreq == PROXYREQ_PROXY;
     return answer;
+}
+
+/* A bucket with the body, and the headers that speak of it. */
+static apr_bucket *make_bucket(request_rec *r, const answer_t *answer)
+{
+    apr_size_t length = 0;
+    const char *body =
+        guard_page_get(r->pool, answer->form, &answer->what, &length);
+
+    ap_set_content_type_ex(r, guard_body_media_type(answer->form), 1);
+    ap_set_content_length(r, (apr_off_t)length);
+    return apr_bucket_heap_create(body, length, guard_page_release,
+                                  r->connection->bucket_alloc);
 }
 
 void guard_reply_insert_filter(request_rec *r)
 {
-    const guard_view_t *view = guard_chain_view(r);
+    const guard_request_t *request = guard_chain_known(r);
+    const guard_view_t *view;
+    answer_t answer;
 
+    if (request && request->sent) {
+        return;
+    }
+    view = guard_chain_view(r);
     if (!is_ours(r, view)) {
         return;
     }
-    set_headers(r, r->status, retry_after_sec(view));
+    set_headers(r, r->status, view->retry_after);
     if (has_document_text(r)) {
         return;
     }
     apr_table_mergen(r->err_headers_out, "Vary", "Accept");
-    ap_add_output_filter_handle(answer_filter, make_answer(r, view), r,
-                                r->connection);
+    answer = compose(r, view);
+    ap_add_output_filter_handle(answer_filter,
+                                apr_pmemdup(r->pool, &answer, sizeof(answer)),
+                                r, r->connection);
+}
+
+/* What httpd's own error responses leave of the headers so far
+ * (ap_send_error_response): those meant for errors. */
+static void drop_headers(request_rec *r)
+{
+    apr_table_t *headers = r->headers_out;
+
+    r->headers_out = r->err_headers_out;
+    r->err_headers_out = headers;
+    apr_table_clear(headers);
+    r->content_languages = NULL;
+    r->content_encoding = NULL;
+}
+
+int guard_reply_send(request_rec *r, const guard_view_t *view,
+                     guard_response_e response)
+{
+    apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
+    apr_bucket_brigade *brigade;
+    answer_t answer;
+
+    if (is_to_drop(r, view, response)) {
+        return drop(r);
+    }
+    guard_chain_request(r)->sent = 1;
+    r->status = view->status;
+    if (ap_status_drops_connection(r->status)) {
+        r->connection->keepalive = AP_CONN_CLOSE;
+    }
+    set_headers(r, r->status, view->retry_after);
+    apr_table_addn(r->err_headers_out, "Vary", "Accept");
+    ap_run_insert_error_filter(r);
+    drop_headers(r);
+
+    answer = compose(r, view);
+    brigade = apr_brigade_create(r->pool, alloc);
+    APR_BRIGADE_INSERT_TAIL(brigade, make_bucket(r, &answer));
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(alloc));
+    ap_pass_brigade(r->output_filters, brigade);
+    return DONE;
 }
 
 /* Delete what stands before the end, but for word of an error (a request body
@@ -285,23 +391,19 @@ static apr_bucket *swallow(apr_bucket_brigade *brigade)
 static apr_status_t send_answer(ap_filter_t *f, apr_bucket_brigade *brigade)
 {
     const answer_t *answer = f->ctx;
-    request_rec *r = f->r;
     apr_bucket *end = swallow(brigade);
 
     if (end == APR_BRIGADE_SENTINEL(brigade)) {
         return APR_SUCCESS;
     }
-    ap_set_content_type_ex(r, answer->media_type, 1);
-    ap_set_content_length(r, (apr_off_t)answer->length);
-    APR_BUCKET_INSERT_BEFORE(
-        end, apr_bucket_pool_create(answer->body, answer->length, r->pool,
-                                    brigade->bucket_alloc));
+    APR_BUCKET_INSERT_BEFORE(end, make_bucket(f->r, answer));
     ap_remove_output_filter(f);
     return ap_pass_brigade(f->next, brigade);
 }
 
 void guard_reply_register(void)
 {
+    unauthorized_index = ap_index_of_response(HTTP_UNAUTHORIZED);
     answer_filter = ap_register_output_filter(FILTER_NAME, send_answer, NULL,
                                               AP_FTYPE_RESOURCE);
 }

@@ -31,9 +31,6 @@ static const char *const month_names[] = {
     "January", "February", "March",     "April",   "May",      "June",
     "July",    "August",   "September", "October", "November", "December"};
 
-/* Where the time of day begins in "2026-11-21T17:48:16Z". */
-#define ISO_CLOCK 11
-
 const char *guard_body_media_type(guard_body_e form)
 {
     switch (form) {
@@ -61,25 +58,29 @@ static char *put_number(char *out, unsigned value)
     while (count) {
         *out++ = digits[--count];
     }
-    *out = '\0';
     return out;
 }
 
-/* 0 to 99, as two digits and a mark behind them. */
-static char *put_pair(char *out, int value, char mark)
+/* 0 to 99, as two digits. */
+static char *put_pair(char *out, unsigned value)
 {
-    *out++ = (char)('0' + value / 10);
-    *out++ = (char)('0' + value % 10);
-    *out++ = mark;
-    return out;
+    out[0] = (char)('0' + value / 10);
+    out[1] = (char)('0' + value % 10);
+    return out + 2;
 }
 
 static char *put_text(char *out, const char *text)
 {
     apr_size_t length = strlen(text);
 
-    memcpy(out, text, length + 1);
+    memcpy(out, text, length);
     return out + length;
+}
+
+static void end_phrase(guard_phrase_t *phrase, char *end)
+{
+    *end = '\0';
+    phrase->length = (apr_size_t)(end - phrase->text);
 }
 
 /* "1 hour", "2 hours" */
@@ -103,68 +104,120 @@ static char *put_two(char *out, unsigned big, const char *big_unit,
 }
 
 /* Rounded up throughout: who comes back when told must not be too early. */
-static void tell_remaining(char *out, unsigned seconds)
+static void tell_remaining(guard_phrase_t *in, unsigned seconds)
 {
     unsigned minutes = seconds / 60 + (seconds % 60 != 0);
     unsigned hours = minutes / 60 + (minutes % 60 != 0);
+    char *out = put_text(in->text, "in ");
 
-    out = put_text(out, "in ");
     if (seconds <= 90) {
-        put_count(out, seconds, "second");
+        out = put_count(out, seconds, "second");
     } else if (minutes < 60) {
-        put_count(out, minutes, "minute");
+        out = put_count(out, minutes, "minute");
     } else if (minutes < 24 * 60) {
-        put_two(out, minutes / 60, "hour", minutes % 60, "minute");
+        out = put_two(out, minutes / 60, "hour", minutes % 60, "minute");
     } else {
-        put_two(out, hours / 24, "day", hours % 24, "hour");
+        out = put_two(out, hours / 24, "day", hours % 24, "hour");
     }
+    end_phrase(in, out);
 }
+
+/** A day of the Gregorian calendar. */
+typedef struct date_t {
+    unsigned year, month, day; /* month 0 to 11, day 1 to 31 */
+} date_t;
+
+#define DAYS_BEFORE_1970 719468 /* from 1 March of year 0 */
+#define DAYS_IN_400_YEARS 146097
+#define DAYS_IN_100_YEARS 36524
+#define DAYS_IN_4_YEARS 1461
+
+/* Years are taken to begin in March, so that a leap day is the last of one;
+ * from there 153 days are five months. */
+static date_t date_of(apr_int64_t days)
+{
+    unsigned total = (unsigned)(days + DAYS_BEFORE_1970);
+    unsigned day = total % DAYS_IN_400_YEARS;
+    unsigned year = (day - day / (DAYS_IN_4_YEARS - 1) +
+                     day / DAYS_IN_100_YEARS - day / (DAYS_IN_400_YEARS - 1)) /
+                    365;
+    unsigned month;
+    date_t date;
+
+    day -= 365 * year + year / 4 - year / 100;
+    month = (5 * day + 2) / 153;
+    date.day = day - (153 * month + 2) / 5 + 1;
+    date.month = month < 10 ? month + 2 : month - 10;
+    date.year = year + total / DAYS_IN_400_YEARS * 400 + (date.month < 2);
+    return date;
+}
+
+/* "17:48:16" */
+static char *put_clock(char *out, unsigned second)
+{
+    out = put_pair(out, second / 3600);
+    *out++ = ':';
+    out = put_pair(out, second / 60 % 60);
+    *out++ = ':';
+    return put_pair(out, second % 60);
+}
+
+#define SECONDS_A_DAY 86400
+#define DAYS_TOLD_MAX 2932896 /* 31 December 9999 */
 
 static void tell_until(guard_told_t *told, apr_time_t until)
 {
-    apr_time_exp_t when;
-    char *out = told->iso;
+    apr_int64_t seconds = apr_time_sec(until);
+    unsigned second = (unsigned)(seconds % SECONDS_A_DAY);
+    date_t date;
+    char *out = told->iso.text;
 
-    if (until <= 0 || apr_time_exp_gmt(&when, until) != APR_SUCCESS ||
-        when.tm_year > 9999 - 1900) {
+    if (seconds / SECONDS_A_DAY > DAYS_TOLD_MAX) {
         return; /* a year of five digits: leave it untold */
     }
-    out = put_number(out, (unsigned)when.tm_year + 1900);
+    date = date_of(seconds / SECONDS_A_DAY);
+    out = put_pair(out, date.year / 100);
+    out = put_pair(out, date.year % 100);
     *out++ = '-';
-    out = put_pair(out, when.tm_mon + 1, '-');
-    out = put_pair(out, when.tm_mday, 'T');
-    out = put_pair(out, when.tm_hour, ':');
-    out = put_pair(out, when.tm_min, ':');
-    put_pair(out, when.tm_sec, 'Z');
+    out = put_pair(out, date.month + 1);
+    *out++ = '-';
+    out = put_pair(out, date.day);
+    *out++ = 'T';
+    out = put_clock(out, second);
+    *out++ = 'Z';
+    end_phrase(&told->iso, out);
 
-    out = put_number(told->until, (unsigned)when.tm_mday);
+    out = put_number(told->until.text, date.day);
     *out++ = ' ';
-    out = put_text(out, month_names[when.tm_mon]);
+    out = put_text(out, month_names[date.month]);
     *out++ = ' ';
-    memcpy(out, told->iso, 4);
-    out = put_text(out + 4, ", ");
-    memcpy(out, told->iso + ISO_CLOCK, 8);
-    put_text(out + 8, " UTC");
+    out = put_pair(out, date.year / 100);
+    out = put_pair(out, date.year % 100);
+    out = put_text(out, ", ");
+    out = put_clock(out, second);
+    end_phrase(&told->until, put_text(out, " UTC"));
 }
 
 static void tell(guard_told_t *told, const guard_body_t *what)
 {
-    char *out;
+    char *out = put_number(told->code.text, (unsigned)what->status);
 
-    memset(told, 0, sizeof(*told));
-    out = put_number(told->code, (unsigned)what->status);
     if (what->substatus > 0) {
         *out++ = '.';
-        put_number(out, (unsigned)what->substatus);
+        out = put_number(out, (unsigned)what->substatus);
     }
+    end_phrase(&told->code, out);
+    end_phrase(&told->in, told->in.text);
+    end_phrase(&told->iso, told->iso.text);
+    end_phrase(&told->until, told->until.text);
     if (what->retry_after_sec <= 0) {
         return;
     }
     if (what->until <= 0) {
-        put_text(told->in, "in a moment");
+        end_phrase(&told->in, put_text(told->in.text, "in a moment"));
         return;
     }
-    tell_remaining(told->in, (unsigned)what->retry_after_sec);
+    tell_remaining(&told->in, (unsigned)what->retry_after_sec);
     tell_until(told, what->until);
 }
 
@@ -175,10 +228,10 @@ static const char *describe(apr_pool_t *pool, const guard_body_t *what,
     const words_t *words = &words_of[what->answer];
     const char *again = "";
 
-    if (told->in[0]) {
-        again = apr_pstrcat(pool, gap, GUARD_WORDS_AGAIN " ", told->in,
-                            told->until[0] ? " (" : "", told->until,
-                            told->until[0] ? ")." : ".", NULL);
+    if (told->in.length) {
+        again = apr_pstrcat(pool, gap, GUARD_WORDS_AGAIN " ", told->in.text,
+                            told->until.length ? " (" : "", told->until.text,
+                            told->until.length ? ")." : ".", NULL);
     }
     return apr_pstrcat(pool, words->what, what->proxy ? gap : "",
                        what->proxy ? GUARD_WORDS_PROXY : "", gap,
@@ -200,7 +253,8 @@ static const char *render_problem(apr_pool_t *pool, const guard_body_t *what,
                         "\"title\":\"%s\",\"status\":%d,"
                         "\"detail\":\"%s\",\"substatus\":\"%s\"%s}\n",
                         words->name, words->title, what->status,
-                        describe(pool, what, told, " "), told->code, retry);
+                        describe(pool, what, told, " "), told->code.text,
+                        retry);
 }
 
 static const char *render_plain(apr_pool_t *pool, const guard_body_t *what,
@@ -210,7 +264,7 @@ static const char *render_plain(apr_pool_t *pool, const guard_body_t *what,
     const char *body;
     int i;
 
-    body = apr_pstrcat(pool, words->title, " (", told->code, ")\n\n",
+    body = apr_pstrcat(pool, words->title, " (", told->code.text, ")\n\n",
                        describe(pool, what, told, "\n"),
                        "\n\n" GUARD_WORDS_ADVICE ":\n", NULL);
     for (i = 0; i < ADVICE_COUNT; i++) {

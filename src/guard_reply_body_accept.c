@@ -245,9 +245,9 @@ static int is_html_outright(const char *accept)
 {
     static const char HTML[] = "text/html";
 
-    return (!strncasecmp(accept, HTML, sizeof(HTML) - 1) &&
-            (accept[sizeof(HTML) - 1] == ',' || !accept[sizeof(HTML) - 1])) ||
-           !strcmp(accept, "*/*");
+    return !strcmp(accept, "*/*") ||
+           (!strncasecmp(accept, HTML, sizeof(HTML) - 1) &&
+            (accept[sizeof(HTML) - 1] == ',' || !accept[sizeof(HTML) - 1]));
 }
 
 guard_body_e guard_body_negotiate(const char *accept)

@@ -107,8 +107,8 @@
 
 #define TOP(answer, name, icon, link, title, what, lasting, a, b, c, d)        \
     [GUARD_ANSWER_##answer] =                                                  \
-        PIECE("<title>" title                                                  \
-              "</title>\n</head>\n<body>\n<main>\n<header>" ICON_##icon        \
+        PIECE(HEAD "<title>" title                                             \
+                   "</title>\n</head>\n<body>\n<main>\n<header>" ICON_##icon   \
               "<h1>" title "</h1></header>\n<p>" what "</p>\n"),
 #define MIDDLE(answer, name, icon, link, title, what, lasting, a, b, c, d)     \
     [GUARD_ANSWER_##answer] = PIECE("<p class=\"lasting\">" lasting "</p>\n"),
@@ -118,7 +118,6 @@
               "</li>\n<li>" c "</li>\n<li>" d "</li>\n</ul>\n" LINK_##link     \
               "</main>\n<footer>" GUARD_WORDS_CODE " <code>"),
 
-static const struct iovec head = PIECE(HEAD);
 static const struct iovec top[GUARD_ANSWER_MAX] = {GUARD_WORDS(TOP)};
 static const struct iovec proxy = PIECE("<p>" GUARD_WORDS_PROXY "</p>\n");
 static const struct iovec middle[GUARD_ANSWER_MAX] = {GUARD_WORDS(MIDDLE)};
@@ -131,11 +130,11 @@ static const struct iovec again_close = PIECE("</strong></div>\n");
 static const struct iovec bottom[GUARD_ANSWER_MAX] = {GUARD_WORDS(BOTTOM)};
 static const struct iovec tail = PIECE("</code></footer>\n</body>\n</html>\n");
 
-#define PIECES_MAX (4 + 7 + 3) /* before, in and after the panel on time */
+#define PIECES_MAX (3 + 7 + 3) /* before, in and after the panel on time */
 
-static struct iovec text(const char *words)
+static struct iovec text(const guard_phrase_t *phrase)
 {
-    struct iovec piece = {(void *)words, strlen(words)};
+    struct iovec piece = {(void *)phrase->text, phrase->length};
 
     return piece;
 }
@@ -143,15 +142,15 @@ static struct iovec text(const char *words)
 static struct iovec *put_again(struct iovec *out, const guard_told_t *told)
 {
     *out++ = again_open;
-    *out++ = text(told->in);
-    if (!told->until[0]) {
+    *out++ = text(&told->in);
+    if (!told->until.length) {
         *out++ = again_close;
         return out;
     }
     *out++ = time_open;
-    *out++ = text(told->iso);
+    *out++ = text(&told->iso);
     *out++ = time_next;
-    *out++ = text(told->until);
+    *out++ = text(&told->until);
     *out++ = time_close;
     return out;
 }
@@ -162,17 +161,16 @@ const char *guard_body_render_html(apr_pool_t *pool, const guard_body_t *what,
     struct iovec piece[PIECES_MAX];
     struct iovec *out = piece;
 
-    *out++ = head;
     *out++ = top[what->answer];
     if (what->proxy) {
         *out++ = proxy;
     }
     *out++ = middle[what->answer];
-    if (told->in[0]) {
+    if (told->in.length) {
         out = put_again(out, told);
     }
     *out++ = bottom[what->answer];
-    *out++ = text(told->code);
+    *out++ = text(&told->code);
     *out++ = tail;
     return apr_pstrcatv(pool, piece, (apr_size_t)(out - piece), length);
 }

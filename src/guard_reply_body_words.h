@@ -88,12 +88,18 @@
       "There is no need to change your password.", GUARD_ADVISE_ADDRESS,       \
       "If it lasts for more than a few minutes, tell the administrator.")
 
+/** A few words, and their length; 0: nothing to tell. NUL-terminated. */
+typedef struct guard_phrase_t {
+    apr_size_t length;
+    char text[40];
+} guard_phrase_t;
+
 /** What changes from one answer to the next, as text. */
 typedef struct guard_told_t {
-    char code[24];  /* "401.501" */
-    char in[48];    /* "in 15 minutes"; "": nothing to tell */
-    char iso[24];   /* "2026-11-21T17:48:16Z"; "": none */
-    char until[40]; /* "21 November 2026, 17:48:16 UTC"; "": none */
+    guard_phrase_t code;  /* "401.501" */
+    guard_phrase_t in;    /* "in 15 minutes" */
+    guard_phrase_t iso;   /* "2026-11-21T17:48:16Z" */
+    guard_phrase_t until; /* "21 November 2026, 17:48:16 UTC" */
 } guard_told_t;
 
 /** The HTML form; otherwise as guard_body_render. */

@@ -14,36 +14,78 @@
 #include <apr_strings.h>
 #include <http_core.h>
 
+#include <stddef.h>
 #include <string.h>
 
-int guard_reserve_observes(const guard_attempt_t *a)
+/* All but what is filled before it is read: the report, but for what is shown
+ * before the store has said anything; ticket and claims. */
+static void clear(guard_attempt_t *a)
 {
-    return a->mode == GUARD_MODE_OBSERVE;
+    a->guess_realm = "";
+    a->credentials.scheme = GUARD_SCHEME_NONE;
+    a->credentials.header = NULL;
+    a->claimed = GUARD_CLAIMED_NONE;
+    a->standing = GUARD_UNASKED;
+    a->claim_count = 0;
+    a->now_usec = 0;
+    a->header_hash = 0;
+    a->has_guess = 0;
+    a->check = GUARD_CHECK_NONE;
+    a->lacked_check = 0;
+    a->visit = NULL;
+    a->report.decisive = 0;
+    memset(a->report.standing, 0, sizeof(a->report.standing[0]));
 }
 
 int guard_reserve_identify(guard_attempt_t *a, request_rec *r,
-                           guard_mode_e mode, guard_origin_e origin)
+                           guard_auth_e auth, guard_mode_e mode,
+                           guard_origin_e origin)
 {
     const apr_sockaddr_t *from = r->useragent_addr;
-    const char *realm = ap_auth_name(r);
 
-    memset(a, 0, sizeof(*a));
+    clear(a);
     a->r = r;
     a->conf = guard_conf_of(r);
     a->store = guard_server_store();
+    a->auth = auth;
     a->mode = mode;
+    a->recent = guard_recent_of(r);
     a->subject.client = r->useragent_ip;
-    a->scope = guard_scope_of(r, a->conf);
+    a->subject.realm = "";
+    a->subject.user = "";
+    a->subject.observed = guard_reserve_observes(a);
+    a->scope =
+        guard_scope_of(r, a->conf, a->store ? &a->store->table_secret : NULL);
     a->subject.scope = a->scope.name;
-    a->subject.realm = realm ? realm : "";
-    a->guess_realm =
-        apr_pstrcat(r->pool, a->subject.realm, "\n", a->scope.dir, NULL);
     /* Its author chooses who fails there, and how soon that locks out. */
     a->subject.origin = a->scope.is_tenants ? GUARD_ORIGIN_HTACCESS : origin;
-    a->subject.observed = guard_reserve_observes(a);
-    return a->store &&
-           guard_addr_from_bytes(&a->addr, from->ipaddr_ptr,
-                                 (apr_size_t)from->ipaddr_len) == APR_SUCCESS;
+    if (!a->store ||
+        guard_addr_from_bytes(&a->addr, from->ipaddr_ptr,
+                              (apr_size_t)from->ipaddr_len) != APR_SUCCESS) {
+        return 0;
+    }
+    a->is_v4 = guard_addr_is_v4(&a->addr);
+    return 1;
+}
+
+/* The realm, and the .htaccess that may have written it. None is told from one
+ * by how it begins. */
+static const char *name_realm(const guard_attempt_t *a)
+{
+    const char *realm = a->subject.realm;
+
+    if (!a->scope.dir[0] && realm[0] != '\n') {
+        return realm;
+    }
+    return apr_pstrcat(a->r->pool, "\n", a->scope.dir, "\n", realm, NULL);
+}
+
+static void present_in_realm(guard_attempt_t *a)
+{
+    const char *realm = guard_conf_realm(a->conf, a->r);
+
+    a->subject.realm = realm ? realm : "";
+    a->guess_realm = name_realm(a);
 }
 
 void guard_reserve_present(guard_attempt_t *a,
@@ -51,48 +93,125 @@ void guard_reserve_present(guard_attempt_t *a,
 {
     a->credentials = *credentials;
     a->subject.user = credentials->user;
+    present_in_realm(a);
 }
 
-/* Add the client of that kind, if a limit is in force for it. */
-static void claim(guard_attempt_t *a, guard_kind_e kind, uint64_t scope,
-                  uint64_t user)
+/* Whether the realm's string is the configuration's own, which lasts: no
+ * .htaccess had a say in it, and it is no expression. */
+static int has_lasting_realm(const guard_attempt_t *a)
 {
-    int is_v4 = guard_addr_is_v4(&a->addr);
-    const guard_policy_t *policy = guard_conf_policy(a->conf, kind, is_v4);
-    guard_claim_t *to = &a->claims[a->claim_count];
+    return !a->scope.dir[0] && a->guess_realm == a->conf->realm;
+}
 
-    if (!policy) {
+/* The connection's guess, if that header made it. Else make it so. */
+static int recall_guess(guard_attempt_t *a, const char *header)
+{
+    guard_recent_t *recent = a->recent;
+    uint64_t hash =
+        guard_key_hash(&a->store->guess_secret, header, strlen(header));
+
+    if (recent->header == hash && recent->realm == a->conf->realm) {
+        a->guess = recent->guess;
+        return 1;
+    }
+    recent->header = 0;
+    a->header_hash = hash;
+    return 0;
+}
+
+void guard_reserve_present_header(guard_attempt_t *a, const char *header)
+{
+    guard_credentials_t whole = {.header = header, .user = ""};
+
+    present_in_realm(a);
+    whole.scheme = guard_credentials_scheme(header);
+    if (whole.scheme == GUARD_SCHEME_BASIC && a->auth == GUARD_AUTH_BASIC &&
+        a->recent && has_lasting_realm(a) &&
+        !guard_conf_counts_users(a->conf)) {
+        a->has_guess = recall_guess(a, header);
+    }
+    a->credentials =
+        a->has_guess ? whole : guard_credentials_parse(a->r->pool, header);
+    a->subject.user = a->credentials.user;
+}
+
+/* The name was not needed until now. */
+static void name_user(guard_attempt_t *a)
+{
+    if (a->has_guess) {
+        a->credentials =
+            guard_credentials_parse(a->r->pool, a->credentials.header);
+        a->subject.user = a->credentials.user;
+    }
+}
+
+static void make_guess(guard_attempt_t *a)
+{
+    if (a->has_guess) {
         return;
     }
+    a->guess = guard_credentials_guess(&a->credentials, &a->store->guess_secret,
+                                       a->guess_realm);
+    if (a->header_hash) {
+        a->recent->header = a->header_hash;
+        a->recent->realm = a->conf->realm;
+        a->recent->guess = a->guess;
+    }
+}
+
+/* Add the client of that kind. */
+static void claim(guard_attempt_t *a, guard_kind_e kind,
+                  const guard_policy_t *policy, uint64_t user)
+{
+    guard_claim_t *to = &a->claims[a->claim_count++];
+
     to->policy = *policy;
     to->client.addr = a->addr;
-    to->client.bits = guard_conf_bits(a->conf, kind, is_v4);
+    to->client.bits = guard_conf_bits(a->conf, kind, a->is_v4);
     to->client.kind = (uint8_t)kind;
     to->client.counted = guard_reserve_observes(a) ? GUARD_COUNTED_OBSERVED
                                                    : GUARD_COUNTED_FOR_REAL;
     to->client.tenant = a->scope.is_tenants ? 1 : 0;
-    to->client.scope = scope;
-    to->client.scope_name = a->subject.scope;
-    guard_client_seal(&to->client, &a->store->table_secret, user);
-    a->claim_count++;
+    to->client.scope = a->scope.hash;
+    to->client.scope_name = a->scope.name;
+    if (kind == GUARD_KIND_IP) {
+        guard_recent_seal(a->recent, &to->client, &a->store->table_secret);
+    } else {
+        guard_client_seal(&to->client, &a->store->table_secret, user);
+    }
+}
+
+/* The client of each kind from first to last that a limit is in force for. */
+static void claim_kinds(guard_attempt_t *a, int first, int last, uint64_t user)
+{
+    for (int kind = first; kind <= last; kind++) {
+        const guard_policy_t *policy =
+            guard_conf_policy(a->conf, (guard_kind_e)kind, a->is_v4);
+
+        if (policy) {
+            claim(a, (guard_kind_e)kind, policy, user);
+        }
+    }
 }
 
 void guard_reserve_claim(guard_attempt_t *a, int with_user)
 {
-    const guard_secret_t *secret = &a->store->table_secret;
-    const char *user = a->credentials.user;
-    uint64_t scope =
-        guard_key_hash(secret, a->scope.identity, strlen(a->scope.identity));
-    uint64_t user_hash;
+    guard_claimed_e wanted = with_user && guard_conf_counts_users(a->conf)
+                                 ? GUARD_CLAIMED_ALL
+                                 : GUARD_CLAIMED_ADDRESS;
+    uint64_t user;
 
-    with_user = with_user && guard_conf_counts_users(a->conf);
-    user_hash = with_user ? guard_key_hash(secret, user, strlen(user)) : 0;
+    if (a->claimed == wanted) {
+        return;
+    }
+    a->claimed = wanted;
+    a->standing = GUARD_UNASKED;
     a->claim_count = 0;
-    claim(a, GUARD_KIND_IP, scope, user_hash);
-    claim(a, GUARD_KIND_NET, scope, user_hash);
-    if (with_user) {
-        claim(a, GUARD_KIND_USER, scope, user_hash);
-        claim(a, GUARD_KIND_LOGIN, scope, user_hash);
+    claim_kinds(a, GUARD_KIND_IP, GUARD_KIND_NET, 0);
+    if (wanted == GUARD_CLAIMED_ALL) {
+        user = guard_key_hash(&a->store->table_secret, a->credentials.user,
+                              strlen(a->credentials.user));
+        claim_kinds(a, GUARD_KIND_USER, GUARD_KIND_LOGIN, user);
     }
 }
 
@@ -134,6 +253,7 @@ static void log_lockouts(guard_attempt_t *a, const guard_claim_t *claims,
             if (!guard_reserve_observes(a)) {
                 a->store->ops->tally(a->store, GUARD_COUNT_LOCKOUTS);
             }
+            name_user(a);
             guard_log_lockout(a->r, &a->subject, &claims[i], standing);
         }
     }
@@ -178,13 +298,22 @@ static void note_refusal(guard_attempt_t *a, int is_attempt)
     }
 }
 
+/* Who was refused is asked for at the door next time. */
+static void forget_guess(guard_attempt_t *a)
+{
+    if (a->recent) {
+        a->recent->header = 0;
+    }
+}
+
 guard_verdict_e guard_reserve_begin(guard_attempt_t *a)
 {
-    a->guess = guard_credentials_guess(&a->credentials, &a->store->guess_secret,
-                                       a->guess_realm);
+    make_guess(a);
+    memset(&a->ticket, 0, offsetof(guard_ticket_t, claim));
     guard_ask_reserve(a);
     log_lockouts(a, a->claims, a->claim_count);
     if (a->report.verdict != GUARD_ADMIT) {
+        forget_guess(a);
         note_refusal(a, 1);
     }
     return a->report.verdict;
@@ -192,25 +321,32 @@ guard_verdict_e guard_reserve_begin(guard_attempt_t *a)
 
 static apr_status_t peek(guard_attempt_t *a)
 {
-    return a->store->ops->peek(a->store, guard_store_clock(), a->claims,
-                               a->claim_count, &a->report);
+    a->now_usec = guard_store_clock();
+    return a->store->ops->peek(a->store, a->now_usec, a->claims, a->claim_count,
+                               &a->report);
 }
 
-guard_verdict_e guard_reserve_peek(guard_attempt_t *a)
+int guard_reserve_is_locked(guard_attempt_t *a)
 {
-    apr_status_t rv = guard_ask_insist(a, peek);
-
-    if (rv != APR_SUCCESS || a->report.verdict != GUARD_LOCKED) {
-        return GUARD_ADMIT;
+    if (a->standing == GUARD_UNASKED) {
+        a->standing = guard_ask_insist(a, peek) == APR_SUCCESS &&
+                              a->report.verdict == GUARD_LOCKED
+                          ? GUARD_KEPT_OUT
+                          : GUARD_FREE;
     }
-    note_refusal(a, 0);
-    return GUARD_LOCKED;
+    return a->standing == GUARD_KEPT_OUT;
+}
+
+void guard_reserve_note_locked(guard_attempt_t *a, int is_attempt)
+{
+    note_refusal(a, is_attempt);
 }
 
 static apr_status_t settle(guard_attempt_t *a)
 {
-    return a->store->ops->settle(a->store, guard_store_clock(), &a->ticket,
-                                 a->outcome, &a->report);
+    a->now_usec = guard_store_clock();
+    return a->store->ops->settle(a->store, a->now_usec, &a->ticket, a->outcome,
+                                 &a->report);
 }
 
 void guard_reserve_settle(guard_attempt_t *a, guard_outcome_e outcome)

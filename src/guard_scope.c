@@ -49,6 +49,18 @@ void guard_scope_init(apr_pool_t *pool, int is_shared)
     is_fleets = is_shared;
 }
 
+void guard_scope_hash_hosts(server_rec *main_server,
+                            const guard_secret_t *secret)
+{
+    for (server_rec *server = main_server; server; server = server->next) {
+        guard_server_conf_t *conf =
+            ap_get_module_config(server->module_config, &auth_guard_module);
+
+        conf->host_scope_hash =
+            guard_key_hash(secret, conf->host_scope, strlen(conf->host_scope));
+    }
+}
+
 static int makes_scope(const ap_conf_vector_t *vector, int depth);
 
 static int any_makes_scope(const apr_array_header_t *sections, int depth)
@@ -92,12 +104,9 @@ static int is_on_the_way(const request_rec *r, const char *dir,
             !r->filename[length]);
 }
 
-static const char *host_of(const request_rec *r, const guard_dir_conf_t *conf)
+static const guard_server_conf_t *server_of(const request_rec *r)
 {
-    const guard_server_conf_t *server =
-        ap_get_module_config(r->server->module_config, &auth_guard_module);
-
-    return conf->scope_name ? conf->scope_name : server->host_scope;
+    return ap_get_module_config(r->server->module_config, &auth_guard_module);
 }
 
 /* @return the deepest directory that makes a scope, or NULL. */
@@ -147,18 +156,28 @@ static const char *identify(apr_pool_t *pool, const char *host, const char *dir)
                         (apr_uint64_t)info.st_ino);
 }
 
-guard_scope_t guard_scope_of(const request_rec *r, const guard_dir_conf_t *conf)
+guard_scope_t guard_scope_of(const request_rec *r, const guard_dir_conf_t *conf,
+                             const guard_secret_t *secret)
 {
-    const char *host = host_of(r, conf);
+    const guard_server_conf_t *server = server_of(r);
+    const char *host = conf->scope_name ? conf->scope_name : server->host_scope;
     const char *dir = deepest_dir(r);
     guard_scope_t scope = {
         .host = host, .name = host, .identity = host, .dir = dir ? dir : ""};
 
-    if (dir && !conf->scope_name) {
+    if (!dir && !conf->scope_name) {
+        scope.hash = server->host_scope_hash;
+        return scope;
+    }
+    if (!conf->scope_name) {
         scope.is_tenants = 1;
         scope.identity = identify(r->pool, host, dir);
         scope.name = apr_pstrcat(r->pool, host, dir,
                                  dir[strlen(dir) - 1] == '/' ? "" : "/", NULL);
+    }
+    if (secret) {
+        scope.hash =
+            guard_key_hash(secret, scope.identity, strlen(scope.identity));
     }
     return scope;
 }

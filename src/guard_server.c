@@ -354,7 +354,11 @@ int guard_server_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     }
     local_store->wait_usec = conf_of(main_server)->wait_usec;
     open_checks(pconf, retained, main_server);
-    return open_away(pconf, main_server);
+    status = open_away(pconf, main_server);
+    if (status == OK) {
+        guard_scope_hash_hosts(main_server, &open_store->table_secret);
+    }
+    return status;
 }
 
 void guard_server_child_init(apr_pool_t *pchild, server_rec *main_server)

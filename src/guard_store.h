@@ -79,8 +79,9 @@ typedef enum {
 } guard_ticket_e;
 
 /**
- * One attempt's dealings with the store. The caller zeroes it, passes it to
- * every reserve of the attempt, and to settle; the rest is the store's. An
+ * One attempt's dealings with the store. The caller zeroes it (claim need not
+ * be), passes it to every reserve of the attempt, and to settle; the rest is
+ * the store's. An
  * attempt that is to reserve again after it was settled zeroes it but for
  * has_joined and away.
  */
@@ -91,16 +92,19 @@ typedef struct guard_ticket_t {
                      a proven guess may be admitted */
     unsigned claim_count;
     guard_guess_t guess;
-    guard_claim_t claim[GUARD_CLAIMS_MAX];
     guard_hold_t hold[GUARD_CLAIMS_MAX];
-    uint8_t overflow[GUARD_CLAIMS_MAX]; /* held in an overflow record: which */
-    uint8_t waiting[GUARD_CLAIMS_MAX];  /* counted as waiter there */
+    uint8_t overflow[GUARD_CLAIMS_MAX];  /* held in an overflow record: which */
+    uint8_t waiting[GUARD_CLAIMS_MAX];   /* counted as waiter there */
+    uint8_t entry[GUARD_CLAIMS_MAX];     /* where the record was: a hint */
+    uint16_t failures[GUARD_CLAIMS_MAX]; /* when it was admitted */
+    uint32_t fresh_sec; /* in that second nothing changes if it is right; 0 */
     struct {
         uint8_t where;    /* which of a store's parts has it; the store's own */
         uint8_t in_doubt; /* a server may hold a place that it never told of */
         uint64_t token;   /* names the reservation there */
-        apr_interval_time_t slow_usec; /* what waiting for it has cost */
-    } away;                            /* of stores that have a server */
+        apr_interval_time_t slow_usec;     /* what waiting for it has cost */
+    } away;                                /* of stores that have a server */
+    guard_claim_t claim[GUARD_CLAIMS_MAX]; /* claim_count of them */
 } guard_ticket_t;
 
 /** Why a store had to do without its server. */

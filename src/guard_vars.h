@@ -16,6 +16,9 @@
  *  REDIRECT_AUTHGUARD_... Where the state is ok, AUTHGUARD_STATE alone. */
 void guard_vars_export(request_rec *r, const guard_view_t *view);
 
+/** Prepare; call in child_init. */
+void guard_vars_init(apr_pool_t *pool);
+
 /** Register the log tag ^ag; call in pre_config. */
 void guard_vars_register_log(apr_pool_t *pool);
 

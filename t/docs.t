@@ -124,8 +124,8 @@ my %table = commands();
 my %readme = summarised();
 
 is_deeply([delete @table{qw(AuthBasicFake AuthBasicProvider
-                AuthFormProvider)}],
-    [({ contexts => [@all[2, 3]], override => 'AuthConfig' }) x 3],
+                AuthFormProvider AuthName AuthType)}],
+    [({ contexts => [@all[2, 3]], override => 'AuthConfig' }) x 5],
     'the directives of others are seen wherever they may stand');
 cmp_ok(scalar keys %table, '>=', 8, 'the command table was read');
 is_deeply([sort keys %docs], [sort keys %table],

@@ -107,23 +107,21 @@ int guard_chain_passed_above(request_rec *r, const char *host,
 }
 
 /* What the first request has lasts as long as the chain. */
-static guard_visit_t *begin_visit(request_rec *r, chain_t *chain,
-                                  const char *host, const char *scope,
+static guard_visit_t *begin_visit(chain_t *chain, apr_pool_t *lasting,
+                                  const request_rec *r, const char *scope,
                                   const char *realm, const char *credentials)
 {
-    request_rec *first = first_of(r);
     guard_visit_t *visit = &chain->first_visit;
 
     if (chain->visits) {
-        visit = apr_pcalloc(first->pool, sizeof(*visit));
+        visit = apr_pcalloc(lasting, sizeof(*visit));
     }
-    if (first->pool != r->pool) {
-        scope = apr_pstrdup(first->pool, scope);
-        realm = apr_pstrdup(first->pool, realm);
-        credentials = apr_pstrdup(first->pool, credentials);
+    if (lasting != r->pool) {
+        scope = apr_pstrdup(lasting, scope);
+        realm = apr_pstrdup(lasting, realm);
+        credentials = apr_pstrdup(lasting, credentials);
     }
     visit->scope = scope;
-    visit->host = host;
     visit->realm = realm;
     visit->credentials = credentials;
     visit->next = chain->visits;
@@ -135,11 +133,13 @@ guard_visit_t *guard_chain_visit(request_rec *r, const char *host,
                                  const char *scope, const char *realm,
                                  const char *credentials)
 {
-    chain_t *chain = chain_of(r);
+    request_rec *first = first_of(r);
+    chain_t *chain = (chain_t *)guard_chain_request(first);
     guard_visit_t *visit = find(chain, scope, realm, credentials);
 
     if (!visit) {
-        visit = begin_visit(r, chain, host, scope, realm, credentials);
+        visit = begin_visit(chain, first->pool, r, scope, realm, credentials);
+        visit->host = host;
     }
     if (!r->main) {
         chain->main_line = visit;

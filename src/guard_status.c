@@ -86,16 +86,13 @@ static int check_method(request_rec *r, guard_page_e page)
                : HTTP_METHOD_NOT_ALLOWED;
 }
 
-int guard_status_handler(request_rec *r)
+static int answer(request_rec *r)
 {
     guard_page_e page;
     guard_status_query_t query;
     guard_status_t status;
     int result;
 
-    if (!r->handler || strcmp(r->handler, "auth-guard-status")) {
-        return DECLINED;
-    }
     page = guard_conf_status(guard_conf_of(r));
     if (page == GUARD_PAGE_OFF) {
         guard_log_status_off(r);
@@ -119,4 +116,13 @@ int guard_status_handler(request_rec *r)
     }
     return query.form ? guard_status_machine(r, &status, query.form)
                       : send_page(r, &status, &query);
+}
+
+/* Every request comes by here. */
+int guard_status_handler(request_rec *r)
+{
+    return r->handler && r->handler[0] == 'a' &&
+                   !strcmp(r->handler, "auth-guard-status")
+               ? answer(r)
+               : DECLINED;
 }

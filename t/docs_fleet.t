@@ -64,7 +64,8 @@ sub server {
 
     $t->dir($_) for qw(desk names host lax);
     $t->passwords('users', { alice => 'right', bob => 'secret' });
-    $t->expect_log(qr/AG01(?:01|02|10): /, optional => 1);
+    # On a busy machine an answer may come too late.
+    $t->expect_log(qr/AG0(?:101|102|110|30[123]): /, optional => 1);
     if ($made) {    # "copy both files to all servers"
         system('cp', '-p', glob("$made/auth-guard.*"), $t->root) == 0 or die;
     } else {

@@ -157,10 +157,10 @@ static int answer_unauthorized(guard_attempt_t *a, int status)
                                          : GUARD_ANSWER_NO_CREDENTIALS;
     }
     if (guard_reserve_observes(a)) {
-        guard_reply_describe(a->r, view, guard_conf_response(a->conf));
+        guard_reply_describe(view, guard_conf_response(a->conf));
         return status;
     }
-    guard_reply_describe(a->r, view, GUARD_RESPONSE_401);
+    guard_reply_describe(view, GUARD_RESPONSE_401);
     if (status == HTTP_UNAUTHORIZED) {
         guard_reply_prepare(a->r, view);
     }
@@ -191,7 +191,7 @@ static int refuse(guard_attempt_t *a)
 {
     guard_view_t *view = &a->visit->view;
 
-    guard_reply_describe(a->r, view, response_of(a));
+    guard_reply_describe(view, response_of(a));
     guard_vars_export(a->r, view);
     return guard_reply_refuse(a->r, view, response_of(a));
 }
@@ -320,7 +320,7 @@ static int keep_out(guard_attempt_t *a)
 
     a->visit = guard_chain_visit(a->r, a->scope.host, a->scope.name, "", "");
     guard_reserve_note_locked(a, is_guess(a, scheme));
-    guard_reply_describe(a->r, &a->visit->view, response_of(a));
+    guard_reply_describe(&a->visit->view, response_of(a));
     guard_vars_export(a->r, &a->visit->view);
     return guard_reply_send(a->r, &a->visit->view, response_of(a));
 }

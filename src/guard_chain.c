@@ -30,8 +30,6 @@ static request_rec *first_of(request_rec *r)
     return r;
 }
 
-apr_pool_t *guard_chain_pool(request_rec *r) { return first_of(r)->pool; }
-
 guard_request_t *guard_chain_make(request_rec *r)
 {
     int is_first = !r->main && !r->prev;

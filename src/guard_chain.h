@@ -38,7 +38,7 @@ typedef struct guard_view_t {
     int substatus;                      /* 1, 2, 3, 501; 0: none */
     apr_interval_time_t remaining_usec; /* of the lockout; else 0 */
     int retry_after_sec;                /* 0: none */
-    const char *retry_after;            /* the same as text; NULL: none */
+    char retry_after[12];               /* the same as text; "": none */
     unsigned failures;
     unsigned limit;
     int observed; /* AuthGuard Observe: nothing was refused */
@@ -77,9 +77,6 @@ typedef struct guard_request_t {
     int sent;       /* our answer is on its way, httpd makes none */
     guard_visit_t *visit; /* NULL: none yet */
 } guard_request_t;
-
-/** @return the pool that lasts as long as r's chain. */
-apr_pool_t *guard_chain_pool(request_rec *r);
 
 /** @return r's own state, or NULL if there was no use for it yet. */
 static inline guard_request_t *guard_chain_known(const request_rec *r)

@@ -66,7 +66,7 @@ typedef struct guard_client_t {
     uint8_t kind;
     uint8_t counted;
     uint8_t tenant;         /* 1: a .htaccess makes its scope; not part of id */
-    uint64_t scope;         /* guard_key_hash of the scope's name */
+    uint64_t scope;         /* a keyed hash of what counts as one */
     const char *scope_name; /* borrowed; may be NULL */
 } guard_client_t;
 

@@ -129,7 +129,7 @@ static void prepare_answer(guard_attempt_t *a, authn_status status)
     if (view->answer == GUARD_ANSWER_NONE && status != AUTH_GENERAL_ERROR) {
         view->answer = GUARD_ANSWER_WRONG;
     }
-    guard_reply_describe(a->r, view, GUARD_RESPONSE_401);
+    guard_reply_describe(view, GUARD_RESPONSE_401);
     if (!guard_reserve_observes(a) && view->answer != GUARD_ANSWER_NONE) {
         guard_reply_prepare(a->r, view);
     }

@@ -151,7 +151,7 @@ static void set_headers(request_rec *r, int status, const char *retry_after)
         challenge(r, has_headers);
     }
     apr_table_addn(r->err_headers_out, "Cache-Control", "no-store");
-    if (retry_after) {
+    if (retry_after[0]) {
         apr_table_addn(r->err_headers_out, "Retry-After", retry_after);
     }
 }
@@ -189,8 +189,22 @@ static int is_to_drop(const request_rec *r, const guard_view_t *view,
            response == GUARD_RESPONSE_DROP && may_drop(r);
 }
 
-void guard_reply_describe(request_rec *r, guard_view_t *view,
-                          guard_response_e response)
+/* As text; nothing for 0. */
+static void put_number(char text[12], int number)
+{
+    char digit[12];
+    int count = 0;
+
+    for (; number > 0; number /= 10) {
+        digit[count++] = (char)('0' + number % 10);
+    }
+    while (count) {
+        *text++ = digit[--count];
+    }
+    *text = '\0';
+}
+
+void guard_reply_describe(guard_view_t *view, guard_response_e response)
 {
     if (view->answer == GUARD_ANSWER_NONE) {
         return;
@@ -198,9 +212,7 @@ void guard_reply_describe(request_rec *r, guard_view_t *view,
     view->status = status_of(view->answer, response);
     view->substatus = substatus_of(view->answer, view->status);
     view->retry_after_sec = retry_after_sec(view);
-    view->retry_after = view->retry_after_sec ? apr_itoa(guard_chain_pool(r),
-                                                         view->retry_after_sec)
-                                              : NULL;
+    put_number(view->retry_after, view->retry_after_sec);
 }
 
 void guard_reply_prepare(request_rec *r, const guard_view_t *view)
@@ -351,7 +363,8 @@ int guard_reply_send(request_rec *r, const guard_view_t *view,
     }
     guard_chain_request(r)->sent = 1;
     r->status = view->status;
-    if (ap_status_drops_connection(r->status)) {
+    if (view->answer ==
+        GUARD_ANSWER_OVERLOAD) { /* ap_status_drops_connection */
         r->connection->keepalive = AP_CONN_CLOSE;
     }
     set_headers(r, r->status, view->retry_after);

@@ -15,8 +15,7 @@
 
 /** Fill view->status, view->substatus and view->retry_after for what
  *  view->answer calls for; GUARD_ANSWER_NONE changes nothing. */
-void guard_reply_describe(request_rec *r, guard_view_t *view,
-                          guard_response_e response);
+void guard_reply_describe(guard_view_t *view, guard_response_e response);
 
 /**
  * Have httpd give the answer that view speaks of, of status, substatus and

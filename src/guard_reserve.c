@@ -54,8 +54,8 @@ int guard_reserve_identify(guard_attempt_t *a, request_rec *r,
     a->subject.realm = "";
     a->subject.user = "";
     a->subject.observed = guard_reserve_observes(a);
-    a->scope =
-        guard_scope_of(r, a->conf, a->store ? &a->store->table_secret : NULL);
+    guard_scope_of(&a->scope, r, a->conf,
+                   a->store ? &a->store->table_secret : NULL);
     a->subject.scope = a->scope.name;
     /* Its author chooses who fails there, and how soon that locks out. */
     a->subject.origin = a->scope.is_tenants ? GUARD_ORIGIN_HTACCESS : origin;

@@ -128,56 +128,68 @@ static const char *deepest_dir(const request_rec *r)
     return deepest;
 }
 
+static uint64_t hash_text(const guard_secret_t *secret, const char *text)
+{
+    return guard_key_hash(secret, text, strlen(text));
+}
+
 /* Another server has other inodes for the same directory. */
-static const char *identify_by_path(apr_pool_t *pool, const char *host,
-                                    const char *dir)
+static uint64_t hash_path(apr_pool_t *pool, const guard_secret_t *secret,
+                          const char *host, const char *dir)
 {
     char *real = realpath(dir, NULL);
-    const char *identity = apr_pstrcat(pool, host, real ? real : dir, NULL);
+    uint64_t hash =
+        hash_text(secret, apr_pstrcat(pool, host, real ? real : dir, NULL));
 
     free(real);
-    return identity;
+    return hash;
 }
 
 /* A symbolic link gives a directory any number of paths, but no second
  * count. */
-static const char *identify(apr_pool_t *pool, const char *host, const char *dir)
+static uint64_t hash_dir(const request_rec *r, const guard_secret_t *secret,
+                         const guard_server_conf_t *server, const char *dir)
 {
     struct stat info;
+    uint64_t place[3] = {server->host_scope_hash};
 
-    if (is_fleets) {
-        return identify_by_path(pool, host, dir);
+    if (is_fleets || stat(dir, &info)) {
+        return hash_path(r->pool, secret, server->host_scope, dir);
     }
-    if (stat(dir, &info)) {
-        return apr_pstrcat(pool, host, dir, NULL);
-    }
-    return apr_psprintf(pool, "%s/%" APR_UINT64_T_FMT ":%" APR_UINT64_T_FMT,
-                        host, (apr_uint64_t)info.st_dev,
-                        (apr_uint64_t)info.st_ino);
+    place[1] = (uint64_t)info.st_dev;
+    place[2] = (uint64_t)info.st_ino;
+    return guard_key_hash(secret, place, sizeof(place));
 }
 
-guard_scope_t guard_scope_of(const request_rec *r, const guard_dir_conf_t *conf,
-                             const guard_secret_t *secret)
+/* What counts, as a hash. */
+static uint64_t hash_of(const request_rec *r, const guard_scope_t *scope,
+                        const guard_secret_t *secret)
 {
     const guard_server_conf_t *server = server_of(r);
-    const char *host = conf->scope_name ? conf->scope_name : server->host_scope;
-    const char *dir = deepest_dir(r);
-    guard_scope_t scope = {
-        .host = host, .name = host, .identity = host, .dir = dir ? dir : ""};
 
-    if (!dir && !conf->scope_name) {
-        scope.hash = server->host_scope_hash;
-        return scope;
+    if (!secret) {
+        return 0;
     }
-    if (!conf->scope_name) {
-        scope.is_tenants = 1;
-        scope.identity = identify(r->pool, host, dir);
-        scope.name = apr_pstrcat(r->pool, host, dir,
-                                 dir[strlen(dir) - 1] == '/' ? "" : "/", NULL);
+    if (scope->is_tenants) {
+        return hash_dir(r, secret, server, scope->dir);
     }
-    if (secret) {
-        scope.hash =
-            guard_key_hash(secret, scope.identity, strlen(scope.identity));
+    return scope->host == server->host_scope ? server->host_scope_hash
+                                             : hash_text(secret, scope->host);
+}
+
+void guard_scope_of(guard_scope_t *scope, const request_rec *r,
+                    const guard_dir_conf_t *conf, const guard_secret_t *secret)
+{
+    const char *dir = deepest_dir(r);
+
+    scope->host =
+        conf->scope_name ? conf->scope_name : server_of(r)->host_scope;
+    scope->name = scope->host;
+    scope->dir = dir ? dir : "";
+    scope->is_tenants = dir && !conf->scope_name;
+    if (scope->is_tenants) {
+        scope->name = apr_pstrcat(r->pool, scope->host, dir,
+                                  dir[strlen(dir) - 1] == '/' ? "" : "/", NULL);
     }
-    return scope;
+    scope->hash = hash_of(r, scope, secret);
 }

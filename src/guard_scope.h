@@ -23,18 +23,17 @@ void guard_scope_hash_hosts(server_rec *main_server,
 
 /** Where a request counts. */
 typedef struct guard_scope_t {
-    const char *host;     /* AuthGuardScope's name, or the virtual host */
-    const char *name;     /* for people: AuthGuardScope's, or host and dir */
-    const char *identity; /* what counts: the same directory by whatever path */
-    uint64_t hash;        /* guard_key_hash of identity */
-    const char *dir;      /* the deepest directory on the request's way whose
-                             .htaccess has one of those directives; "": none */
-    int is_tenants;       /* 1: that directory makes the scope, else 0 */
+    const char *host; /* AuthGuardScope's name, or the virtual host */
+    const char *name; /* for people: AuthGuardScope's, or host and dir */
+    uint64_t hash;    /* what counts: the same directory by whatever path */
+    const char *dir;  /* the deepest directory on the request's way whose
+                         .htaccess has one of those directives; "": none */
+    int is_tenants;   /* 1: that directory makes the scope, else 0 */
 } guard_scope_t;
 
-/** @return the request's scope: AuthGuardScope's, or the virtual host and the
+/** Fill in the request's scope: AuthGuardScope's, or the virtual host and the
  *  deepest such directory. secret as above; NULL leaves the hash 0. */
-guard_scope_t guard_scope_of(const request_rec *r, const guard_dir_conf_t *conf,
-                             const guard_secret_t *secret);
+void guard_scope_of(guard_scope_t *scope, const request_rec *r,
+                    const guard_dir_conf_t *conf, const guard_secret_t *secret);
 
 #endif

@@ -42,7 +42,7 @@ static const char *substatus(apr_pool_t *pool, const guard_view_t *view)
 static const char *retry_after(apr_pool_t *pool, const guard_view_t *view)
 {
     (void)pool;
-    return view->retry_after;
+    return view->retry_after[0] ? view->retry_after : NULL;
 }
 
 /* Most limits are small. */
@@ -123,7 +123,7 @@ void guard_vars_init(apr_pool_t *pool)
 static int has_shape(const request_rec *r, const guard_view_t *view)
 {
     return shape && apr_is_empty_table(r->subprocess_env) && view->substatus &&
-           view->retry_after && view->limit && view->scope[0] &&
+           view->retry_after[0] && view->limit && view->scope[0] &&
            !view->observed;
 }
 

@@ -297,26 +297,28 @@ static const char *header_to_check(guard_attempt_t *a, const char *host,
 /*
  * Most of what a guesser sends comes while he is locked out. So that is asked
  * first, before his credentials are looked at, where the answer can go out at
- * once. Not where more than the address may have locked him out; not of a
- * store on another machine, which is to be asked once; and not where the
- * connection's last request was admitted, for then he most likely is not.
+ * once. Not where another request of the chain has been there before (one that
+ * mod_rewrite looks ahead with, say); not where more than the address may have
+ * locked him out; not of a store on another machine, which is to be asked once;
+ * and not where the connection's last request was admitted, for then he most
+ * likely is not.
  */
 static int is_kept_out(guard_attempt_t *a)
 {
-    if (a->r->main || a->r->prev || is_form(a) || guard_reserve_observes(a) ||
-        a->store->is_far || guard_conf_counts_users(a->conf) ||
-        guard_reserve_has_recent_guess(a) ||
+    if (a->r->main || a->r->prev || !guard_chain_is_new(a->r) || is_form(a) ||
+        guard_reserve_observes(a) || a->store->is_far ||
+        guard_conf_counts_users(a->conf) || guard_reserve_has_recent_guess(a) ||
         guard_conf_is_exempt(a->conf, &a->addr)) {
         return 0;
     }
     guard_reserve_claim(a, 0);
-    return guard_reserve_is_locked(a);
+    return guard_reserve_is_locked_at_once(a);
 }
 
 /* Nothing of the chain comes after this. */
 static int keep_out(guard_attempt_t *a)
 {
-    guard_scheme_e scheme = guard_credentials_scheme(guard_chain_header(a->r));
+    guard_scheme_e scheme = guard_credentials_scheme(guard_chain_glance(a->r));
 
     a->visit = guard_chain_visit(a->r, a->scope.host, a->scope.name, "", "");
     guard_reserve_note_locked(a, is_guess(a, scheme));

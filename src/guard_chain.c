@@ -54,6 +54,37 @@ const char *guard_chain_header(request_rec *r)
                                             : "Authorization");
 }
 
+/* Most clients write a name as it stands in its RFC. */
+static int is_named(const char *key, const char *name, apr_size_t length)
+{
+    return strlen(key) == length &&
+           (!memcmp(key, name, length) || !strcasecmp(key, name));
+}
+
+const char *guard_chain_glance(request_rec *r)
+{
+    static const char ACCEPT[] = "Accept", AUTHORIZATION[] = "Authorization";
+    const apr_array_header_t *headers = apr_table_elts(r->headers_in);
+    const char *authorization = NULL, *accept = NULL;
+
+    for (int i = 0; i < headers->nelts; i++) {
+        const apr_table_entry_t *header =
+            &APR_ARRAY_IDX(headers, i, apr_table_entry_t);
+
+        if ((header->key[0] | ' ') != 'a') {
+            continue;
+        }
+        if (!accept && is_named(header->key, ACCEPT, sizeof(ACCEPT) - 1)) {
+            accept = header->val;
+        } else if (!authorization && is_named(header->key, AUTHORIZATION,
+                                              sizeof(AUTHORIZATION) - 1)) {
+            authorization = header->val;
+        }
+    }
+    guard_chain_request(r)->accept = accept;
+    return authorization;
+}
+
 const char *guard_chain_credentials(request_rec *r)
 {
     chain_t *chain = chain_of(r);

@@ -75,6 +75,7 @@ typedef struct guard_request_t {
     int authorized; /* and so did authorization */
     int answered;   /* the status that r's headers were set for; 0: none */
     int sent;       /* our answer is on its way, httpd makes none */
+    const char *accept;   /* as guard_chain_glance found it; NULL: look */
     guard_visit_t *visit; /* NULL: none yet */
 } guard_request_t;
 
@@ -105,6 +106,13 @@ const char *guard_chain_credentials(request_rec *r);
 
 /** @return what the request carries there now; NULL for nothing. */
 const char *guard_chain_header(request_rec *r);
+
+/**
+ * A look at the two headers that a refusal hangs on, in one walk: what a
+ * locked client sends is looked at often. Accept is kept in r's own state.
+ * @return what guard_chain_header returns
+ */
+const char *guard_chain_glance(request_rec *r);
 
 /** @return 1 if these credentials passed, in this chain, in a scope that
  *  reaches over this one (a directory above it on the same host), else 0.

@@ -285,8 +285,11 @@ typedef struct answer_t {
 
 static answer_t compose(request_rec *r, const guard_view_t *view)
 {
-    answer_t answer = {
-        .form = guard_body_negotiate(apr_table_get(r->headers_in, "Accept"))};
+    const guard_request_t *request = guard_chain_known(r);
+    const char *accept = request && request->accept
+                             ? request->accept
+                             : apr_table_get(r->headers_in, "Accept");
+    answer_t answer = {.form = guard_body_negotiate(accept)};
     guard_body_t *what = &answer.what;
 
     what->answer = view->answer;
@@ -369,6 +372,8 @@ int guard_reply_send(request_rec *r, const guard_view_t *view,
     }
     set_headers(r, r->status, view->retry_after);
     apr_table_addn(r->err_headers_out, "Vary", "Accept");
+    /* Such as a cache's, which saves what it is to be told. */
+    r->output_filters = r->proto_output_filters;
     ap_run_insert_error_filter(r);
     drop_headers(r);
 

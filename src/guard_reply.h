@@ -35,6 +35,8 @@ int guard_reply_may_send(request_rec *r, guard_answer_e answer,
 /**
  * Send the answer now, in the check_authn hook, where guard_reply_may_send
  * allows it: the same bytes as by way of ap_die, for a fraction of the work.
+ * (Only a request body that is too long or malformed has less of a say: ap_die
+ * reads it before the answer goes out, this does after, and then closes.)
  * Under GUARD_RESPONSE_DROP a locked client's connection is closed instead,
  * where it may be.
  *

@@ -95,9 +95,9 @@ static page_t *make(apr_pool_t *pool, guard_body_e form,
 }
 
 /* The thread's own share of the page goes over to the new one. */
-static void keep(page_t *page, page_t *before)
+static void keep(page_t *page, page_t *before, apr_threadkey_t *key)
 {
-    if (apr_threadkey_private_set(page, last_page) == APR_SUCCESS) {
+    if (apr_threadkey_private_set(page, key) == APR_SUCCESS) {
         atomic_fetch_add(&page->readers, 1);
         if (before) {
             release(before);
@@ -108,19 +108,20 @@ static void keep(page_t *page, page_t *before)
 const char *guard_page_get(apr_pool_t *pool, guard_body_e form,
                            const guard_body_t *what, apr_size_t *length)
 {
+    apr_threadkey_t *key = last_page;
     page_t *page = NULL;
     void *before = NULL;
 
-    if (last_page) {
-        apr_threadkey_private_get(&before, last_page);
+    if (key) {
+        apr_threadkey_private_get(&before, key);
         page = before;
     }
     if (page && is_made_of(page, form, what)) {
         atomic_fetch_add(&page->readers, 1);
     } else {
         page = make(pool, form, what);
-        if (last_page) {
-            keep(page, before);
+        if (key) {
+            keep(page, before, key);
         }
     }
     *length = page->length;

@@ -17,6 +17,13 @@
 #include <stddef.h>
 #include <string.h>
 
+/* Nothing is shown of it. */
+static void blank(guard_report_t *report)
+{
+    report->decisive = 0;
+    memset(report->standing, 0, sizeof(report->standing[0]));
+}
+
 /* All but what is filled before it is read: the report, but for what is shown
  * before the store has said anything; ticket and claims. */
 static void clear(guard_attempt_t *a)
@@ -33,8 +40,7 @@ static void clear(guard_attempt_t *a)
     a->check = GUARD_CHECK_NONE;
     a->lacked_check = 0;
     a->visit = NULL;
-    a->report.decisive = 0;
-    memset(a->report.standing, 0, sizeof(a->report.standing[0]));
+    blank(&a->report);
 }
 
 int guard_reserve_identify(guard_attempt_t *a, request_rec *r,
@@ -243,18 +249,21 @@ int guard_reserve_is_exempt(guard_attempt_t *a, int is_attempt)
     return 1;
 }
 
-static void log_lockouts(guard_attempt_t *a, const guard_claim_t *claims,
-                         unsigned count)
+static void log_lockout(guard_attempt_t *a, const guard_claim_t *claim,
+                        const guard_standing_t *standing)
 {
-    for (unsigned i = 0; i < count; i++) {
-        const guard_standing_t *standing = &a->report.standing[i];
+    if (!guard_reserve_observes(a)) {
+        a->store->ops->tally(a->store, GUARD_COUNT_LOCKOUTS);
+    }
+    name_user(a);
+    guard_log_lockout(a->r, &a->subject, claim, standing);
+}
 
-        if (standing->event == GUARD_EVENT_LOCKOUT) {
-            if (!guard_reserve_observes(a)) {
-                a->store->ops->tally(a->store, GUARD_COUNT_LOCKOUTS);
-            }
-            name_user(a);
-            guard_log_lockout(a->r, &a->subject, &claims[i], standing);
+static inline void log_lockouts(guard_attempt_t *a, const guard_claim_t *claims)
+{
+    for (unsigned i = 0; i < a->claim_count; i++) {
+        if (a->report.standing[i].event == GUARD_EVENT_LOCKOUT) {
+            log_lockout(a, &claims[i], &a->report.standing[i]);
         }
     }
 }
@@ -311,7 +320,7 @@ guard_verdict_e guard_reserve_begin(guard_attempt_t *a)
     make_guess(a);
     memset(&a->ticket, 0, offsetof(guard_ticket_t, claim));
     guard_ask_reserve(a);
-    log_lockouts(a, a->claims, a->claim_count);
+    log_lockouts(a, a->claims);
     if (a->report.verdict != GUARD_ADMIT) {
         forget_guess(a);
         note_refusal(a, 1);
@@ -326,13 +335,29 @@ static apr_status_t peek(guard_attempt_t *a)
                                &a->report);
 }
 
+static void note_standing(guard_attempt_t *a)
+{
+    a->standing =
+        a->report.verdict == GUARD_LOCKED ? GUARD_KEPT_OUT : GUARD_FREE;
+    if (a->standing == GUARD_FREE) {
+        blank(&a->report); /* where he stands is told of guesses alone */
+    }
+}
+
+int guard_reserve_is_locked_at_once(guard_attempt_t *a)
+{
+    if (a->standing == GUARD_UNASKED && peek(a) == APR_SUCCESS) {
+        note_standing(a);
+    }
+    return a->standing == GUARD_KEPT_OUT;
+}
+
 int guard_reserve_is_locked(guard_attempt_t *a)
 {
     if (a->standing == GUARD_UNASKED) {
-        a->standing = guard_ask_insist(a, peek) == APR_SUCCESS &&
-                              a->report.verdict == GUARD_LOCKED
-                          ? GUARD_KEPT_OUT
-                          : GUARD_FREE;
+        if (guard_ask_insist(a, peek) == APR_SUCCESS) {
+            note_standing(a);
+        }
     }
     return a->standing == GUARD_KEPT_OUT;
 }
@@ -369,7 +394,7 @@ void guard_reserve_settle(guard_attempt_t *a, guard_outcome_e outcome)
     a->store->ops->tally(a->store, TOLD[outcome].counter);
     a->visit->ended = TOLD[outcome].ended;
     guard_reserve_show(a, TOLD[outcome].state, GUARD_ANSWER_NONE);
-    log_lockouts(a, a->ticket.claim, a->ticket.claim_count);
+    log_lockouts(a, a->ticket.claim);
     if (outcome == GUARD_WRONG) {
         guard_log_proxy(a->r);
     }

@@ -111,9 +111,13 @@ void guard_reserve_show(guard_attempt_t *a, guard_state_e state,
  */
 guard_verdict_e guard_reserve_begin(guard_attempt_t *a);
 
-/** @return 1 if a client claimed is locked out, to be noted; else 0. Asks the
- *  store once. */
+/** @return 1 if a client claimed is locked out, to be noted; else 0. The store
+ *  is asked until it has said so once. */
 int guard_reserve_is_locked(guard_attempt_t *a);
+
+/** The same, but without waiting for the store: 0, too, where it would have to
+ *  be waited for. */
+int guard_reserve_is_locked_at_once(guard_attempt_t *a);
 
 /** Note in view, counters and log that the request is refused as locked.
  *  @param is_attempt 1 if it presents a guess */

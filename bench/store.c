@@ -40,8 +40,12 @@
 #define TURNS_MAX 99
 #define PROCESSES_MAX 2
 #define OPERATIONS_MAX 10000000
-#define GOAL_TIMES 2.5  /* the floor */
-#define GOAL_GROWTH 1.5 /* the floor's */
+#define GOAL_TIMES 2.5   /* the floor */
+#define GOAL_GROWTH 1.5  /* the floor's */
+#define GOAL_BYTES 128   /* a client */
+#define BYTES_FROM 65536 /* clients; below, what every table has weighs more   \
+                          */
+
 /** What a process measured in a turn. */
 typedef struct lap_t {
     double cpu_nsec; /* an operation */
@@ -259,6 +263,18 @@ static void judge(uint32_t clients, const figure_t *half, const figure_t *full)
     first_floor_nsec = full[BED_FLOOR].nsec;
 }
 
+static void judge_bytes(const bed_t *bed)
+{
+    uint64_t size_bytes = guard_store_shm_handle(bed->store).size_bytes;
+    double bytes = (double)size_bytes / bed->clients;
+
+    printf("    %.1f bytes a client", bytes);
+    if (bed->clients >= BYTES_FROM) {
+        printf("; at most %d: %s", GOAL_BYTES, reached(bytes <= GOAL_BYTES));
+    }
+    printf("\n");
+}
+
 static void measure_size(uint32_t clients)
 {
     figure_t half[BED_KINDS], full[BED_KINDS];
@@ -269,8 +285,9 @@ static void measure_size(uint32_t clients)
     show_bed(&bed, 0, half);
     bed_fill(&bed, 2 * clients);
     show_bed(&bed, 1, full);
-    bed_close(&bed);
     judge(clients, half, full);
+    judge_bytes(&bed);
+    bed_close(&bed);
 }
 
 /* A number from 1 to max; else the program ends. */

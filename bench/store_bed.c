@@ -77,7 +77,8 @@ static int verify(const bed_t *bed, const guard_addr_t *addr, uint64_t random)
 {
     const guard_store_ops_t *ops = bed->store->ops;
     guard_guess_t guess = {.tag = (uint32_t)random,
-                           .proven_tag = (uint32_t)random};
+                           .proven_tag = (uint32_t)random,
+                           .user = (uint32_t)(random >> 32)};
     guard_ticket_t ticket = {0};
     guard_report_t report;
     guard_claim_t claim;
@@ -114,10 +115,10 @@ static int peek(const bed_t *bed, const guard_addr_t *addr)
 
 static int touch(const bed_t *bed, const guard_addr_t *addr)
 {
-    uint64_t name[5] = {0}; /* as long as what names a client */
+    uint64_t name[2] = {bed->scope}; /* as long as what names a client */
     uint64_t *record;
 
-    memcpy(name, addr, sizeof(*addr));
+    memcpy(&name[1], addr->byte + 8, sizeof(name[1]));
     record = bed->floor +
              guard_key_hash(&bed->store->table_secret, name, sizeof(name)) %
                  bed->clients * RECORD_WORDS;

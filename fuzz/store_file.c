@@ -128,17 +128,16 @@ static void put(void *to, size_t room, fuzz_input_t *input)
     }
 }
 
-static guard_record_t *record_at(unsigned index, uint32_t **tag)
+static guard_record_t *record_at(unsigned index, uint8_t **tag)
 {
     unsigned entry = index % GUARD_SHM_BUCKET_RECORDS;
-    guard_shm_bucket_t *bucket =
-        &table.bucket[index / GUARD_SHM_BUCKET_RECORDS % table.bucket_count];
+    unsigned bucket = index / GUARD_SHM_BUCKET_RECORDS % table.bucket_count;
 
-    *tag = &bucket->tag[entry];
-    return &bucket->record[entry];
+    *tag = &table.index[bucket].tag[entry];
+    return &table.bucket[bucket].record[entry];
 }
 
-static guard_record_t *take_record(fuzz_input_t *input, uint32_t **tag)
+static guard_record_t *take_record(fuzz_input_t *input, uint8_t **tag)
 {
     return record_at(
         fuzz_below(input, table.bucket_count * GUARD_SHM_BUCKET_RECORDS), tag);
@@ -150,7 +149,7 @@ static void settle_in(fuzz_input_t *input)
     unsigned index =
         fuzz_below(input, table.bucket_count * GUARD_SHM_BUCKET_RECORDS);
     uint64_t bucket = index / GUARD_SHM_BUCKET_RECORDS;
-    uint32_t *tag;
+    uint8_t *tag;
     guard_record_t *record = record_at(index, &tag);
 
     record->id = ((bucket << 32) / table.bucket_count + 0x1000000) << 32 |
@@ -160,7 +159,7 @@ static void settle_in(fuzz_input_t *input)
 
 static void copy_record(fuzz_input_t *input)
 {
-    uint32_t *from_tag, *to_tag;
+    uint8_t *from_tag, *to_tag;
     const guard_record_t *from = take_record(input, &from_tag);
     guard_record_t *to = take_record(input, &to_tag);
 
@@ -173,7 +172,7 @@ static void mark(fuzz_input_t *input)
 {
     guard_shm_stripe_t *stripe =
         &table.stripe[fuzz_below(input, GUARD_SHM_STRIPES)];
-    uint32_t *tag;
+    uint8_t *tag;
 
     stripe->image = *take_record(input, &tag);
     stripe->image_tag = *tag;
@@ -184,12 +183,12 @@ static void mark(fuzz_input_t *input)
 /* A record whose scope has a name of one byte, that many times. */
 static void name_scope(fuzz_input_t *input)
 {
-    uint32_t *tag;
+    uint8_t *tag;
     guard_record_t *record = take_record(input, &tag);
     guard_shm_scope_t *scope;
     int byte;
 
-    record->scope = (uint16_t)fuzz_take(input, 2);
+    record->scope = fuzz_take(input, 2) & 4095u;
     scope = &table.scope[record->scope % GUARD_SHM_SCOPES];
     scope->published = (uint32_t)fuzz_take(input, 1);
     byte = (int)fuzz_take(input, 1);
@@ -207,7 +206,7 @@ static void fill(fuzz_input_t *input)
 
 static void change(fuzz_input_t *input)
 {
-    uint32_t *tag;
+    uint8_t *tag;
 
     switch (fuzz_take(input, 1) % 9) {
     case 0:
@@ -248,7 +247,7 @@ static int repair(void)
     guard_shm_shape_t *shape = &table.head->shape;
     guard_shm_shape_t before = *shape;
 
-    guard_shm_shape_make(shape, CLIENTS + (before.clients - CLIENTS) % 27,
+    guard_shm_shape_make(shape, CLIENTS + (before.clients - CLIENTS) % 7,
                          &before.table_secret);
     return !memcmp(shape, &before, sizeof(before));
 }
@@ -271,7 +270,7 @@ static int write_changed(fuzz_input_t *input, unsigned flags)
     memcpy(image, sound, sound_size);
     memset(image + sound_size, 0, SLACK);
     guard_shm_table_attach(
-        &table, image, guard_shm_table_buckets(CLIENTS),
+        &table, image, CLIENTS,
         &((guard_shm_head_t *)(void *)image)->shape.table_secret);
     while (input->at < input->end) {
         change(input);

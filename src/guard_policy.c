@@ -44,28 +44,40 @@
 /* The longest wait, and the roundings of its end. */
 #define WAIT_SEC_MAX (apr_time_sec(GUARD_WAIT_USEC_MAX) + 2)
 
+/* A slot that was written within GUARD_REFRESH_SEC ends within this. */
+#define CATCH_UP_USEC                                                          \
+    (GUARD_WINDOW_USEC_MAX + apr_time_from_sec(2 * GUARD_REFRESH_SEC))
+#define LONG_AGO_SEC (6 * 86400)
+
+_Static_assert(apr_time_sec(CATCH_UP_USEC) < 1 << (GUARD_UNTIL_BITS - 1) &&
+                   LONG_AGO_SEC + 2 * GUARD_REFRESH_SEC <
+                       1 << (GUARD_UNTIL_BITS - 1),
+               "within half of what the bits count, ahead and back");
+
 const guard_policy_t guard_policy_default = {
     .limit = 5,
     .window_usec = apr_time_from_sec(10 * 60),
     .lockout_usec = GUARD_LOCKOUT_USEC_DEFAULT,
     .lockout_max_usec = GUARD_LOCKOUT_MAX_USEC_DEFAULT};
 
-static void expire_slot(guard_slot_t *slot, uint32_t now_sec)
+/* Only these end by themselves: a REJECTED one lasts as long as its window. */
+static int may_expire(const guard_slot_t *slot)
 {
-    if (now_sec < slot->until_sec) {
-        return;
-    }
-    switch (slot->state) {
-    case GUARD_SLOT_CHECKING:
-    case GUARD_SLOT_PROVEN:
-        empty(slot);
-        break;
-    case GUARD_SLOT_RECHECKING:
+    return slot->state & (GUARD_SLOT_CHECKING | GUARD_SLOT_PROVEN);
+}
+
+_Static_assert((GUARD_SLOT_RECHECKING & GUARD_SLOT_CHECKING) &&
+                   !(GUARD_SLOT_REJECTED &
+                     (GUARD_SLOT_CHECKING | GUARD_SLOT_PROVEN)),
+               "may_expire looks at two bits");
+
+static void expire(guard_slot_t *slot)
+{
+    if (slot->state == GUARD_SLOT_RECHECKING) {
         slot->state = GUARD_SLOT_REJECTED;
         slot->holders = 0;
-        break;
-    default: /* a REJECTED one lasts as long as its window */
-        break;
+    } else {
+        empty(slot);
     }
 }
 
@@ -80,8 +92,11 @@ void guard_policy_refresh(guard_record_t *record, uint64_t now_usec)
         record->level = 0;
         record->level_until_usec = 0;
     }
-    for (int i = 0; i < GUARD_SLOTS; i++) {
-        expire_slot(&record->slot[i], now_sec);
+    for (guard_slot_t *slot = record->slot; slot < record->slot + GUARD_SLOTS;
+         slot++) {
+        if (may_expire(slot) && ahead(slot, now_sec) <= 0) {
+            expire(slot);
+        }
     }
     /* 16 bits of seconds: an end is either near, or long past. */
     if (record->waiters &&
@@ -91,15 +106,36 @@ void guard_policy_refresh(guard_record_t *record, uint64_t now_usec)
     }
 }
 
+/* Slots end at most a window from when they were written; by then, each reads
+ * right. What ended days ago only needs to be known as that. */
+void guard_policy_catch_up(guard_record_t *record, uint64_t then_usec,
+                           uint64_t now_usec)
+{
+    const uint64_t last_usec = after(then_usec, CATCH_UP_USEC);
+
+    if (last_usec < now_usec) {
+        guard_policy_refresh(record, last_usec);
+    }
+    guard_policy_refresh(record, now_usec);
+    for (guard_slot_t *slot = record->slot; slot < record->slot + GUARD_SLOTS;
+         slot++) {
+        if (ahead(slot, floor_sec(now_usec)) < -LONG_AGO_SEC) {
+            slot->until_sec = 0;
+        }
+    }
+}
+
 int guard_policy_is_blank(const guard_record_t *record)
 {
+    if (record->phase != GUARD_PHASE_CALM || record->level || record->waiters) {
+        return 0;
+    }
     for (int i = 0; i < GUARD_SLOTS; i++) {
         if (record->slot[i].state != GUARD_SLOT_EMPTY) {
             return 0;
         }
     }
-    return record->phase == GUARD_PHASE_CALM && !record->level &&
-           !record->waiters;
+    return 1;
 }
 
 int guard_policy_is_evictable(const guard_record_t *record)
@@ -112,15 +148,20 @@ int guard_policy_is_evictable(const guard_record_t *record)
     return record->phase != GUARD_PHASE_LOCKED;
 }
 
-uint64_t guard_policy_forgotten_at(const guard_record_t *record)
+uint64_t guard_policy_forgotten_at(const guard_record_t *record,
+                                   uint64_t now_usec)
 {
+    uint32_t now_sec = floor_sec(now_usec);
     uint64_t at_usec = record->until_usec;
 
     if (at_usec < record->level_until_usec) {
         at_usec = record->level_until_usec;
     }
     for (int i = 0; i < GUARD_SLOTS; i++) {
-        uint64_t slot_usec = record->slot[i].until_sec * (uint64_t)USEC_PER_SEC;
+        int32_t lasts_sec = ahead(&record->slot[i], now_sec);
+        uint64_t slot_usec = lasts_sec > 0 ? (now_sec + (uint64_t)lasts_sec) *
+                                                 (uint64_t)USEC_PER_SEC
+                                           : 0;
 
         if (at_usec < slot_usec) {
             at_usec = slot_usec;
@@ -129,10 +170,19 @@ uint64_t guard_policy_forgotten_at(const guard_record_t *record)
     return at_usec;
 }
 
+/* A place in the budget, and a slot that is not in flight. */
 static int has_room(const guard_record_t *record, const guard_policy_t *policy)
 {
-    return record->failures + count_places(record) < policy->limit &&
-           spare_slot(record);
+    unsigned taken = record->failures, flying = 0;
+
+    for (const guard_slot_t *slot = record->slot;
+         slot < record->slot + GUARD_SLOTS; slot++) {
+        if (in_flight(slot)) {
+            flying++;
+            taken += slot->state == GUARD_SLOT_CHECKING;
+        }
+    }
+    return taken < policy->limit && flying < GUARD_SLOTS;
 }
 
 /* Past a number of busy refusals a proven guess queues like any other: else
@@ -143,11 +193,33 @@ int guard_policy_trusts(const guard_record_t *record)
     return record->busy + record->waiters < GUARD_BUSY_PROVEN_MAX;
 }
 
+guard_proof_e guard_policy_proof(const guard_record_t *record,
+                                 const guard_policy_t *policy,
+                                 const guard_guess_t *guess, uint64_t now_usec)
+{
+    uint32_t now_sec = floor_sec(now_usec);
+    recalled_t recalled;
+
+    if (now_usec < record->until_usec && (record->phase == GUARD_PHASE_LOCKED ||
+                                          record->failures >= policy->limit)) {
+        return GUARD_PROOF_NONE;
+    }
+    recalled = recall(record, guess);
+    if (!recalled.proven || ahead(recalled.proven, now_sec) <= 0 ||
+        !guard_policy_trusts(record)) {
+        return GUARD_PROOF_NONE;
+    }
+    return recalled.proven->until_sec == proven_until(now_usec) &&
+                   !recalled.other
+               ? GUARD_PROOF_FRESH
+               : GUARD_PROOF_HELD;
+}
+
 guard_row_e guard_policy_judge(const guard_record_t *record,
                                const guard_policy_t *policy,
                                const guard_guess_t *guess, uint64_t now_usec)
 {
-    const guard_slot_t *slot;
+    recalled_t recalled;
 
     if (record->phase == GUARD_PHASE_LOCKED) {
         return GUARD_ROW_LOCKED;
@@ -160,21 +232,18 @@ guard_row_e guard_policy_judge(const guard_record_t *record,
     if (!guard_policy_trusts(record) && !has_room(record, policy)) {
         return GUARD_ROW_FULL;
     }
-    if (guard_policy_trusts(record) &&
-        look(record, PROVEN, guess->proven_tag)) {
+    recalled = recall(record, guess);
+    if (recalled.proven && guard_policy_trusts(record)) {
         return GUARD_ROW_PROVEN;
     }
-    slot = is_recognizable(guess)
-               ? look(record, IN_FLIGHT | REJECTED, guess->tag)
-               : NULL;
-    if (slot && in_flight(slot)) {
+    if (!recalled.other || !is_recognizable(guess)) {
+        return has_room(record, policy) ? GUARD_ROW_FREE : GUARD_ROW_FULL;
+    }
+    if (in_flight(recalled.other)) {
         return GUARD_ROW_CHECKING;
     }
-    if (slot) {
-        return floor_sec(now_usec) < slot->until_sec ? GUARD_ROW_REPEATED
-                                                     : GUARD_ROW_REJECTED;
-    }
-    return has_room(record, policy) ? GUARD_ROW_FREE : GUARD_ROW_FULL;
+    return ahead(recalled.other, floor_sec(now_usec)) > 0 ? GUARD_ROW_REPEATED
+                                                          : GUARD_ROW_REJECTED;
 }
 
 guard_row_e guard_policy_strictest(guard_row_e a, guard_row_e b)
@@ -192,16 +261,15 @@ static guard_hold_t take_slot(guard_slot_t *slot, guard_slot_e state,
     if (!slot) {
         return hold; /* judge() promised one */
     }
-    hold.what =
-        slot->state == GUARD_SLOT_PROVEN && slot->guess == guess->proven_tag
-            ? GUARD_HOLD_SLOT_PROVEN
-            : GUARD_HOLD_SLOT;
-    hold.until_sec = ceil_sec(after(now_usec, policy->window_usec));
-    slot->guess = guess->tag;
-    slot->user = USER_BITS(guess);
+    hold.what = slot->state == GUARD_SLOT_PROVEN &&
+                        slot->guess == word_of(guess, guess->proven_tag)
+                    ? GUARD_HOLD_SLOT_PROVEN
+                    : GUARD_HOLD_SLOT;
+    hold.until_sec = short_sec(ceil_sec(after(now_usec, policy->window_usec)));
+    name_slot(slot, guess, guess->tag);
     slot->state = state & 7u;
     slot->holders = 1;
-    slot->until_sec = hold.until_sec;
+    slot->until_sec = hold.until_sec & UNTIL_MASK;
     return hold;
 }
 
@@ -223,17 +291,18 @@ guard_hold_t guard_policy_take(guard_record_t *record,
                                const guard_guess_t *guess, uint64_t now_usec)
 {
     static const guard_hold_t nothing = {.what = GUARD_HOLD_NOTHING};
-    guard_slot_t *slot = find(record, IN_FLIGHT | REJECTED, guess->tag);
-    guard_slot_t *proven = find(record, PROVEN, guess->proven_tag);
+    guard_slot_t *slot;
 
-    record->limit = policy->limit;
+    set_limit(record, policy);
     switch (row) {
     case GUARD_ROW_REJECTED:
+        slot = find(record, IN_FLIGHT | REJECTED, guess, guess->tag);
         return take_slot(slot, GUARD_SLOT_RECHECKING, policy, guess, now_usec);
     case GUARD_ROW_CHECKING:
-        return join_slot(slot);
+        return join_slot(find(record, IN_FLIGHT | REJECTED, guess, guess->tag));
     case GUARD_ROW_FREE:
-        return take_slot(proven ? proven : spare_slot(record),
+        slot = find(record, PROVEN, guess, guess->proven_tag);
+        return take_slot(slot ? slot : spare_slot(record, floor_sec(now_usec)),
                          GUARD_SLOT_CHECKING, policy, guess, now_usec);
     default: /* PROVEN: verified all the same, but takes no place */
         return nothing;
@@ -259,13 +328,13 @@ void guard_policy_lock(guard_record_t *record, const guard_policy_t *policy,
     apr_interval_time_t length_usec = lockout_length(policy, record->level);
 
     record->phase = GUARD_PHASE_LOCKED;
-    record->until_usec = after(now_usec, length_usec);
+    record->until_usec = after(now_usec, length_usec) & USEC_MASK;
     record->level_until_usec =
         after(record->until_usec, policy->lockout_max_usec);
     if (record->level < LEVEL_MAX) {
         record->level++;
     }
-    record->limit = policy->limit;
+    set_limit(record, policy);
     record->forgiven = length_code(length_usec);
     record->busy = 0;
     close_slots(record);
@@ -275,7 +344,7 @@ void guard_policy_busy(guard_record_t *record, const guard_policy_t *policy,
                        uint64_t now_usec)
 {
     open_window(record, policy, now_usec);
-    record->limit = policy->limit;
+    set_limit(record, policy);
     if (record->busy < GUARD_BUSY_PROVEN_MAX) {
         record->busy = (record->busy + 1u) & 15u;
     }
@@ -287,7 +356,7 @@ int guard_policy_wait(guard_record_t *record, uint64_t now_usec,
     if (record->waiters >= GUARD_WAITERS_MAX) {
         return 0;
     }
-    record->waiters++;
+    record->waiters = (record->waiters + 1u) & 63u;
     /* Not the end of this wait but of the last to come: a waiter that was
      * killed is forgotten as soon as no living one is left. */
     record->waiters_until =
@@ -298,7 +367,7 @@ int guard_policy_wait(guard_record_t *record, uint64_t now_usec,
 void guard_policy_unwait(guard_record_t *record)
 {
     if (record->waiters) {
-        record->waiters--;
+        record->waiters = (record->waiters - 1u) & 63u;
     }
 }
 
@@ -317,9 +386,8 @@ void guard_policy_unlock(guard_record_t *record)
 
 void guard_policy_void_guesses(guard_record_t *record)
 {
-    for (int i = 0; i < GUARD_SLOTS; i++) {
-        guard_slot_t *slot = &record->slot[i];
-
+    for (guard_slot_t *slot = record->slot; slot < record->slot + GUARD_SLOTS;
+         slot++) {
         if (slot->state == GUARD_SLOT_REJECTED ||
             slot->state == GUARD_SLOT_RECHECKING ||
             slot->state == GUARD_SLOT_PROVEN) {

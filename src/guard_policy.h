@@ -54,13 +54,20 @@ typedef enum {
     GUARD_SLOT_PROVEN      /* right, not long ago */
 } guard_slot_e;
 
-typedef struct guard_slot_t {
-    uint32_t guess;
-    uint32_t until_sec; /* CHECKING, RECHECKING: given up then; REJECTED:
-                           answered unverified till then; PROVEN: till then */
-    uint32_t user : GUARD_USER_TAG_BITS;
+/* Of a guess's tag so many bits are kept, beside all of its user's; and of a
+ * time in seconds so many, for what is near to now: 24 days all around. */
+#define GUARD_TAG_BITS 27
+#define GUARD_UNTIL_BITS 21
+
+/** 10 bytes, without a gap, so that six fill a record. */
+typedef struct __attribute__((packed, aligned(2))) guard_slot_t {
+    uint32_t guess; /* of the tag, and the high bits of the user behind them */
+    uint32_t until_sec : GUARD_UNTIL_BITS;
+    /* CHECKING, RECHECKING: given up then; REJECTED: answered unverified till
+     * then; PROVEN: till then; 0: long ago */
     uint32_t holders : 8; /* attempts verifying it, while in flight */
     uint32_t state : 3;
+    uint16_t user; /* the low bits */
 } guard_slot_t;
 
 #define GUARD_SLOTS 6
@@ -73,36 +80,43 @@ typedef enum {
 } guard_phase_e;
 
 /**
- * One client, two cache lines, the same in memory and in the file:
+ * One client, the same in memory and in the file:
  *
- *     0  id                8  address              24  until_usec
- *    32  level_until_usec 40  failures limit forgiven scope waiters_until
- *    50  kind bits phase+busy level window waiters
- *    56  6 slots of 12 bytes
+ *     0  id                8  address          24  until_usec phase busy
+ * waiters 32  level_until_usec 40  failures limit scope 44  forgiven
+ * waiters_until               48  kind bits level window 52  6 slots of 10
+ * bytes
+ *
+ * Slots say little of when they end, so a record that is kept has to be
+ * refreshed once in GUARD_REFRESH_SEC, whatever happens to it.
  */
 typedef struct guard_record_t {
     uint64_t id; /* guard_client_t's; 0: no record */
     guard_addr_t addr;
-    uint64_t until_usec;
+    uint64_t until_usec : 52; /* 142 years */
+    uint64_t phase : 2;       /* guard_phase_e */
+    uint64_t busy : 4;        /* busy refusals in this window, saturating */
+    uint64_t waiters : 6;
     uint64_t level_until_usec; /* then level falls back to 0 */
-    uint16_t failures;         /* in this window, or when locked */
-    uint16_t limit;            /* as last judged by, for people */
+    uint32_t failures : 10;    /* in this window, or when locked */
+    uint32_t limit : 10;       /* as last judged by, for people */
+    uint32_t scope : 12;       /* index of the scope's name, 0: unknown */
     uint16_t forgiven;         /* WINDOW: failures forgiven in it;
                                   LOCKED: the lockout's length, as a code */
-    uint16_t scope;            /* index of the scope's name, 0: unknown */
     uint16_t waiters_until;    /* seconds, low bits: then waiters is void */
     uint8_t kind;              /* guard_kind_e, and GUARD_RECORD_... */
     uint8_t bits;
-    uint8_t phase : 2; /* guard_phase_e */
-    uint8_t busy : 4;  /* busy refusals in this window, saturating */
-    uint8_t level;     /* lockouts in a row */
-    uint8_t window;    /* the longest that counts here, as a code */
-    uint8_t waiters;
+    uint8_t level;  /* lockouts in a row */
+    uint8_t window; /* the longest that counts here, as a code */
     guard_slot_t slot[GUARD_SLOTS];
 } guard_record_t;
 
-_Static_assert(sizeof(guard_slot_t) == 12, "six slots fill a record");
-_Static_assert(sizeof(guard_record_t) == 128, "two cache lines");
+_Static_assert(sizeof(guard_slot_t) == 10, "six slots fill a record");
+_Static_assert(sizeof(guard_record_t) == 112,
+               "36 of them and 64 bytes: a page");
+_Static_assert(GUARD_LIMIT_MAX < 1 << 10 && GUARD_WAITERS_MAX < 1 << 6 &&
+                   GUARD_BUSY_PROVEN_MAX < 1 << 4,
+               "what the bits hold");
 
 /* What stands in guard_record_t.kind beside the kind. */
 #define GUARD_RECORD_OBSERVED 0x80
@@ -146,8 +160,31 @@ typedef enum {
 /** What a change did to the client, for whoever logs. */
 typedef enum { GUARD_EVENT_NONE = 0, GUARD_EVENT_LOCKOUT } guard_event_e;
 
-/** Let time pass: end what is over. Every other call expects it done. */
+/** Let time pass: end what is over. Every other call expects it done, but for
+ *  those that say otherwise. */
 void guard_policy_refresh(guard_record_t *record, uint64_t now_usec);
+
+/**
+ * The same for a record that was last refreshed, or written, at then_usec or
+ * later, which may be long ago. After it the next GUARD_REFRESH_SEC begin.
+ */
+void guard_policy_catch_up(guard_record_t *record, uint64_t then_usec,
+                           uint64_t now_usec);
+#define GUARD_REFRESH_SEC 86400
+
+/** @return the phase that a refresh would leave. */
+static inline guard_phase_e guard_policy_phase_at(const guard_record_t *record,
+                                                  uint64_t now_usec)
+{
+    return now_usec < record->until_usec ? record->phase : GUARD_PHASE_CALM;
+}
+
+/** @return the level that a refresh would leave. */
+static inline uint8_t guard_policy_level_at(const guard_record_t *record,
+                                            uint64_t now_usec)
+{
+    return now_usec < record->level_until_usec ? record->level : 0;
+}
 
 /** @return 1 if nothing worth keeping is left (after a refresh), else 0. */
 int guard_policy_is_blank(const guard_record_t *record);
@@ -157,11 +194,26 @@ int guard_policy_is_blank(const guard_record_t *record);
 int guard_policy_is_evictable(const guard_record_t *record);
 
 /** @return when the last of what it remembers is over, in microseconds. */
-uint64_t guard_policy_forgotten_at(const guard_record_t *record);
+uint64_t guard_policy_forgotten_at(const guard_record_t *record,
+                                   uint64_t now_usec);
 
 /** @return 1 if proven guesses are admitted without a place at present, else
  *  0: they queue. */
 int guard_policy_trusts(const guard_record_t *record);
+
+/** What a record knows of a guess that was right before. */
+typedef enum {
+    GUARD_PROOF_NONE = 0,
+    GUARD_PROOF_HELD, /* judge() says GUARD_ROW_PROVEN */
+    GUARD_PROOF_FRESH /* the same; and it proved right within this second, so
+                         that to settle it as right again changes nothing */
+} guard_proof_e;
+
+/** The record need not be refreshed. Where only that could tell, the answer is
+ *  GUARD_PROOF_NONE. */
+guard_proof_e guard_policy_proof(const guard_record_t *record,
+                                 const guard_policy_t *policy,
+                                 const guard_guess_t *guess, uint64_t now_usec);
 
 /** Which row of the reserve table fits; changes nothing. */
 guard_row_e guard_policy_judge(const guard_record_t *record,

@@ -4,9 +4,7 @@
  * changes nothing. The file's opener drops a record that has a fault; tests
  * call it after every step.
  */
-#include "guard_policy.h"
-
-#include <string.h>
+#include "guard_policy_inside.h"
 
 /* Seconds in slots are rounded, and after a reboot the clock goes on from the
  * last second that was noted. */
@@ -29,8 +27,8 @@ static const char *slot_fault(const guard_slot_t *slot, uint32_t now_sec)
     if (flying != (slot->holders > 0)) {
         return "a slot is in flight without holders, or held but not in flight";
     }
-    if (slot->until_sec >
-        now_sec + apr_time_sec(GUARD_WINDOW_USEC_MAX + SLACK_USEC)) {
+    if (ahead(slot, now_sec) >
+        apr_time_sec(GUARD_WINDOW_USEC_MAX + SLACK_USEC)) {
         return "a slot lasts longer than the longest window";
     }
     return NULL;

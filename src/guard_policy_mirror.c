@@ -34,7 +34,7 @@ static void mirror_window(guard_record_t *record, const guard_policy_t *policy,
         become_calm(record);
     }
     record->phase = GUARD_PHASE_WINDOW;
-    record->until_usec = until_usec;
+    record->until_usec = until_usec & USEC_MASK;
     record->window = window_code(policy->window_usec);
 }
 
@@ -45,7 +45,7 @@ static void mirror_lockout(guard_record_t *record, const guard_policy_t *policy,
 
     close_slots(record);
     record->phase = GUARD_PHASE_LOCKED;
-    record->until_usec = until_usec;
+    record->until_usec = until_usec & USEC_MASK;
     record->level = (uint8_t)level;
     record->level_until_usec = after(until_usec, policy->lockout_max_usec);
     record->forgiven = length_code(lockout_length(policy, level - 1));
@@ -90,7 +90,7 @@ void guard_policy_mirror(guard_record_t *record, const guard_policy_t *policy,
     if (may_lower || level >= record->level) {
         mirror_level(record, policy, level, now_usec);
     }
-    record->limit = policy->limit;
+    set_limit(record, policy);
     if (phase == GUARD_PHASE_CALM) {
         become_calm(record);
         return;
@@ -105,7 +105,7 @@ void guard_policy_mirror(guard_record_t *record, const guard_policy_t *policy,
                           : until_usec);
     }
     record->failures =
-        (uint16_t)(failures < GUARD_LIMIT_MAX ? failures : GUARD_LIMIT_MAX);
+        (failures < GUARD_LIMIT_MAX ? failures : GUARD_LIMIT_MAX) & 1023u;
     if (phase == GUARD_PHASE_WINDOW && count_rejected(record) > failures) {
         close_slots(record);
     }

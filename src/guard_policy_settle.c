@@ -15,22 +15,23 @@ static void reject(guard_slot_t *slot, uint64_t now_usec)
 {
     slot->state = GUARD_SLOT_REJECTED;
     slot->holders = 0;
-    slot->until_sec = ceil_sec(now_usec) + GUARD_REPEAT_SEC;
+    slot->until_sec =
+        short_sec(ceil_sec(now_usec) + GUARD_REPEAT_SEC) & UNTIL_MASK;
 }
 
 /* Where a wrong guess is remembered, if it is. */
 static guard_slot_t *wrong_slot(guard_record_t *record,
                                 const guard_guess_t *guess)
 {
-    guard_slot_t *slot = find(record, IN_FLIGHT, guess->tag);
+    guard_slot_t *slot = find(record, IN_FLIGHT, guess, guess->tag);
 
-    return slot ? slot : find(record, REJECTED, guess->tag);
+    return slot ? slot : find(record, REJECTED, guess, guess->tag);
 }
 
 /* What was right once is right no more: it is proven no longer. */
 static void disprove(guard_record_t *record, const guard_guess_t *guess)
 {
-    guard_slot_t *slot = find(record, PROVEN, guess->proven_tag);
+    guard_slot_t *slot = find(record, PROVEN, guess, guess->proven_tag);
 
     if (slot) {
         empty(slot);
@@ -56,19 +57,18 @@ static guard_event_e settle_wrong(guard_record_t *record,
         return GUARD_EVENT_NONE;
     }
     if (!slot) {
-        slot = spare_slot(record);
+        slot = spare_slot(record, floor_sec(now_usec));
     }
     if (slot) {
-        slot->guess = guess->tag;
-        slot->user = USER_BITS(guess);
+        name_slot(slot, guess, guess->tag);
         reject(slot, now_usec);
         if (hold.what != GUARD_HOLD_SLOT) {
             slot->until_sec = 0; /* it was right: the next one looks again */
         }
     }
     open_window(record, policy, now_usec);
-    record->failures++;
-    record->limit = policy->limit;
+    record->failures = (record->failures + 1u) & 1023u;
+    set_limit(record, policy);
     if (record->failures < policy->limit) {
         return GUARD_EVENT_NONE;
     }
@@ -81,19 +81,20 @@ static guard_event_e settle_wrong(guard_record_t *record,
 static void forgive(guard_record_t *record, const guard_policy_t *policy,
                     const guard_guess_t *guess)
 {
-    uint32_t user = USER_BITS(guess);
+    const uint32_t user = word_of(guess, 0);
     unsigned kind = record->kind & GUARD_RECORD_KIND;
 
     if (kind != GUARD_KIND_IP && kind != GUARD_KIND_LOGIN) {
         return; /* other people's failures are among them */
     }
-    for (int i = 0; i < GUARD_SLOTS; i++) {
-        guard_slot_t *slot = &record->slot[i];
-
-        if (slot->state == GUARD_SLOT_REJECTED && slot->user == user &&
+    for (guard_slot_t *slot = record->slot; slot < record->slot + GUARD_SLOTS;
+         slot++) {
+        if (slot->state == GUARD_SLOT_REJECTED &&
+            slot->user == USER_LOW(guess) &&
+            slot->guess >> GUARD_TAG_BITS == user >> GUARD_TAG_BITS &&
             record->failures && record->forgiven < policy->limit) {
             empty(slot);
-            record->failures--;
+            record->failures = (record->failures - 1u) & 1023u;
             record->forgiven++;
         }
     }
@@ -103,8 +104,8 @@ static void settle_right(guard_record_t *record, const guard_policy_t *policy,
                          guard_hold_t hold, const guard_guess_t *guess,
                          uint64_t now_usec)
 {
-    guard_slot_t *proven = find(record, PROVEN, guess->proven_tag);
-    guard_slot_t *slot = find(record, IN_FLIGHT | REJECTED, guess->tag);
+    guard_slot_t *proven = find(record, PROVEN, guess, guess->proven_tag);
+    guard_slot_t *slot = find(record, IN_FLIGHT | REJECTED, guess, guess->tag);
 
     if (record->phase == GUARD_PHASE_WINDOW && !proven &&
         hold.what == GUARD_HOLD_SLOT) {
@@ -113,28 +114,27 @@ static void settle_right(guard_record_t *record, const guard_policy_t *policy,
             reject(slot, now_usec);
         }
         forgive(record, policy, guess);
-        slot = find(record, IN_FLIGHT | REJECTED, guess->tag);
+        slot = find(record, IN_FLIGHT | REJECTED, guess, guess->tag);
     }
     if (proven && slot) {
         empty(slot);
     }
     if (!proven) {
-        proven = slot ? slot : spare_slot(record);
+        proven = slot ? slot : spare_slot(record, floor_sec(now_usec));
     }
     if (!proven) {
         return;
     }
-    proven->guess = guess->proven_tag;
-    proven->user = USER_BITS(guess);
+    name_slot(proven, guess, guess->proven_tag);
     proven->holders = 0;
     proven->state = GUARD_SLOT_PROVEN;
-    proven->until_sec = floor_sec(now_usec) + GUARD_PROVEN_SEC;
+    proven->until_sec = proven_until(now_usec) & UNTIL_MASK;
 }
 
 static void settle_abandoned(guard_record_t *record, guard_hold_t hold,
                              const guard_guess_t *guess)
 {
-    guard_slot_t *slot = find(record, IN_FLIGHT, guess->tag);
+    guard_slot_t *slot = find(record, IN_FLIGHT, guess, guess->tag);
 
     if (hold.what == GUARD_HOLD_NOTHING || !slot ||
         slot->until_sec != hold.until_sec) {

@@ -38,20 +38,40 @@ static guard_shm_file_t *file_of(guard_store_t *store)
     return &((guard_shm_store_t *)store)->file;
 }
 
-/* Remember, or forget, that the guess is right. */
-static void note_proof(guard_shm_table_t *table, const guard_claim_t *claims,
-                       unsigned count, const guard_guess_t *guess,
-                       guard_outcome_e outcome, uint64_t table_usec)
+/* Nothing has been seen yet. */
+static void begin_report(guard_report_t *report, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++) {
-        const guard_client_t *client = &claims[i].client;
+    static const guard_standing_t unseen;
 
-        if (outcome == GUARD_RIGHT && guard_verdict_is_narrow(client)) {
-            guard_shm_proven_add(table, client->id, guess->proven_tag,
-                                 table_usec);
-        } else if (outcome == GUARD_WRONG) {
-            guard_shm_proven_drop(table, client->id, guess->proven_tag);
-        }
+    report->verdict = 0;
+    report->decisive = 0;
+    report->lacks_check = 0;
+    report->is_join = 0;
+    report->is_proven = 0;
+    report->standing[0] = unseen;
+    for (unsigned i = 1; i < count; i++) {
+        report->standing[i] = unseen;
+    }
+}
+
+/* A guess that is not proven in all records: judge it on copies of them. */
+static void judge_locked(guard_store_t *store, guard_claim_view_t *views,
+                         const guard_claim_t *claims, unsigned count,
+                         uint64_t table_usec, guard_patience_e patience,
+                         guard_ticket_t *ticket, guard_report_t *report)
+{
+    guard_shm_table_t *table = &file_of(store)->table;
+    guard_opinion_t opinions[GUARD_CLAIMS_MAX];
+
+    guard_shm_claim_load_locked(table, claims, count, table_usec, views);
+    guard_shm_verdict_judge(table, views, claims, count, &ticket->guess,
+                            table_usec, ticket->has_joined, opinions);
+    report->verdict =
+        guard_shm_verdict_decide(store, views, opinions, claims, count,
+                                 table_usec, patience, ticket, report);
+    for (unsigned i = 0; i < count; i++) {
+        guard_shm_claim_save_locked(table, &claims[i].client, &views[i]);
+        guard_shm_claim_tell(&report->standing[i], &views[i], table_usec);
     }
 }
 
@@ -64,27 +84,55 @@ static apr_status_t shm_reserve(guard_store_t *store, uint64_t now_usec,
     guard_shm_table_t *table = &file_of(store)->table;
     uint64_t table_usec = guard_shm_clock_read(table, now_usec);
     guard_claim_view_t views[GUARD_CLAIMS_MAX];
-    guard_opinion_t opinions[GUARD_CLAIMS_MAX];
-    guard_stripe_set_t stripes;
-    apr_status_t rv = guard_shm_claim_lock(table, claims, count, &stripes);
+    guard_locked_t locked;
+    apr_status_t rv =
+        guard_shm_claim_lock(table, claims, count, table_usec, &locked);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    memset(report, 0, sizeof(*report));
+    begin_report(report, count);
     ticket->guess = *guess;
-    guard_shm_claim_load_locked(table, claims, count, table_usec, views);
-    guard_shm_verdict_judge(table, views, claims, count, guess, table_usec,
-                            ticket->has_joined, opinions);
-    report->verdict =
-        guard_shm_verdict_decide(store, views, opinions, claims, count,
-                                 table_usec, patience, ticket, report);
-    for (unsigned i = 0; i < count; i++) {
-        guard_shm_claim_save_locked(table, &claims[i].client, &views[i]);
-        guard_shm_claim_tell(&report->standing[i], &views[i], table_usec);
+    guard_shm_claim_find_locked(table, claims, count, &locked, views);
+    if (!guard_shm_verdict_admit_proven(table, views, claims, count, table_usec,
+                                        ticket, report)) {
+        judge_locked(store, views, claims, count, table_usec, patience, ticket,
+                     report);
     }
-    guard_shm_claim_unlock(table, &stripes);
+    guard_shm_claim_unlock(table, &locked);
     guard_shm_clock_beat(table, table_usec);
+    return APR_SUCCESS;
+}
+
+/* Whether settling would change nothing: it holds nothing, and either there is
+ * no verdict, or the same has been noted within this second. */
+static int is_idle(const guard_ticket_t *ticket, guard_outcome_e outcome,
+                   uint64_t table_usec)
+{
+    if (outcome == GUARD_RIGHT) {
+        return ticket->fresh_sec &&
+               ticket->fresh_sec == (uint32_t)apr_time_sec(table_usec);
+    }
+    for (unsigned i = 0; i < ticket->claim_count; i++) {
+        if (ticket->hold[i].what != GUARD_HOLD_NOTHING) {
+            return 0;
+        }
+    }
+    return outcome == GUARD_ABANDONED;
+}
+
+/* What reserve has seen is what there is to see. */
+static apr_status_t close_idle(guard_ticket_t *ticket, guard_report_t *report)
+{
+    for (unsigned i = 0; i < ticket->claim_count; i++) {
+        guard_standing_t *standing = &report->standing[i];
+
+        standing->failures = ticket->failures[i];
+        standing->limit = ticket->claim[i].policy.limit;
+        standing->phase =
+            standing->failures ? GUARD_PHASE_WINDOW : GUARD_PHASE_CALM;
+    }
+    ticket->state = GUARD_TICKET_CLOSED;
     return APR_SUCCESS;
 }
 
@@ -94,23 +142,31 @@ static apr_status_t shm_settle(guard_store_t *store, uint64_t now_usec,
 {
     guard_shm_table_t *table = &file_of(store)->table;
     uint64_t table_usec = guard_shm_clock_read(table, now_usec);
-    guard_stripe_set_t stripes;
+    guard_locked_t locked;
     apr_status_t rv;
 
     if (ticket->state != GUARD_TICKET_OPEN) {
-        memset(report, 0, sizeof(*report));
+        begin_report(report, GUARD_CLAIMS_MAX);
         return APR_SUCCESS;
     }
+    if (is_idle(ticket, outcome, table_usec)) {
+        begin_report(report, ticket->claim_count);
+        return close_idle(ticket, report);
+    }
+    if (outcome == GUARD_RIGHT) {
+        guard_shm_claim_await_proof(table, ticket);
+    }
     rv = guard_shm_claim_lock(table, ticket->claim, ticket->claim_count,
-                              &stripes);
+                              table_usec, &locked);
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    memset(report, 0, sizeof(*report));
+    begin_report(report, ticket->claim_count);
     for (unsigned i = 0; i < ticket->claim_count; i++) {
         guard_claim_view_t view;
 
-        guard_shm_claim_load_held_locked(table, ticket, i, table_usec, &view);
+        guard_shm_claim_load_held_locked(table, ticket, i, &locked, table_usec,
+                                         &view);
         report->standing[i].event =
             guard_policy_settle(&view.record, view.policy, ticket->hold[i],
                                 &ticket->guess, outcome, table_usec);
@@ -118,10 +174,11 @@ static apr_status_t shm_settle(guard_store_t *store, uint64_t now_usec,
         guard_shm_claim_save_locked(table, &ticket->claim[i].client, &view);
         guard_shm_claim_tell(&report->standing[i], &view, table_usec);
     }
-    note_proof(table, ticket->claim, ticket->claim_count, &ticket->guess,
-               outcome, table_usec);
+    guard_shm_claim_note_proof_locked(table, ticket->claim, ticket->claim_count,
+                                      &locked, &ticket->guess, outcome,
+                                      table_usec);
     ticket->state = GUARD_TICKET_CLOSED;
-    guard_shm_claim_unlock(table, &stripes);
+    guard_shm_claim_unlock(table, &locked);
     guard_shm_clock_beat(table, table_usec);
     return APR_SUCCESS;
 }
@@ -132,31 +189,27 @@ static apr_status_t shm_peek(guard_store_t *store, uint64_t now_usec,
 {
     guard_shm_table_t *table = &file_of(store)->table;
     uint64_t table_usec = guard_shm_clock_read(table, now_usec);
-    guard_claim_view_t views[GUARD_CLAIMS_MAX];
-    guard_opinion_t opinions[GUARD_CLAIMS_MAX];
-    guard_stripe_set_t stripes;
-    apr_status_t rv = guard_shm_claim_lock(table, claims, count, &stripes);
+    guard_locked_t locked;
+    apr_status_t rv =
+        guard_shm_claim_lock(table, claims, count, table_usec, &locked);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    memset(report, 0, sizeof(*report));
-    memset(opinions, 0, sizeof(opinions));
+    begin_report(report, count);
     report->verdict = GUARD_ADMIT;
-    guard_shm_claim_load_locked(table, claims, count, table_usec, views);
+    guard_shm_claim_look_locked(table, claims, count, &locked, table_usec,
+                                report->standing);
+    guard_shm_claim_unlock(table, &locked);
     for (unsigned i = 0; i < count; i++) {
-        opinions[i].row = GUARD_ROW_FREE;
-        if (views[i].record.phase == GUARD_PHASE_LOCKED) {
-            opinions[i].row = GUARD_ROW_LOCKED;
-            opinions[i].until_usec = views[i].record.until_usec;
+        /* Of several lockouts the longest decides. */
+        if (report->standing[i].phase == GUARD_PHASE_LOCKED &&
+            (report->verdict != GUARD_LOCKED ||
+             report->standing[i].remaining_usec >
+                 report->standing[report->decisive].remaining_usec)) {
             report->verdict = GUARD_LOCKED;
+            report->decisive = i;
         }
-        guard_shm_claim_tell(&report->standing[i], &views[i], table_usec);
-    }
-    guard_shm_claim_unlock(table, &stripes);
-    if (report->verdict == GUARD_LOCKED) {
-        report->decisive =
-            guard_verdict_decisive(opinions, count, GUARD_LOCKED);
     }
     return APR_SUCCESS;
 }
@@ -173,15 +226,17 @@ static apr_status_t shm_mirror(guard_store_t *store, uint64_t now_usec,
     guard_shm_table_t *table = &file_of(store)->table;
     uint64_t table_usec = guard_shm_clock_read(table, now_usec);
     guard_claim_view_t views[GUARD_CLAIMS_MAX];
-    guard_stripe_set_t stripes;
+    guard_locked_t locked;
     int may_lower;
-    apr_status_t rv = guard_shm_claim_lock(table, claims, count, &stripes);
+    apr_status_t rv =
+        guard_shm_claim_lock(table, claims, count, table_usec, &locked);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
     /* Not before: who counted while this waited for the lock raised it. */
     may_lower = !keeps_until_usec || atomic_load(keeps_until_usec) <= now_usec;
+    guard_shm_claim_find_locked(table, claims, count, &locked, views);
     guard_shm_claim_load_locked(table, claims, count, table_usec, views);
     for (unsigned i = 0; i < count; i++) {
         if (!guard_shm_is_overflow(views[i].place.index)) {
@@ -194,9 +249,10 @@ static apr_status_t shm_mirror(guard_store_t *store, uint64_t now_usec,
         }
     }
     if (guess) {
-        note_proof(table, claims, count, guess, outcome, table_usec);
+        guard_shm_claim_note_proof_locked(table, claims, count, &locked, guess,
+                                          outcome, table_usec);
     }
-    guard_shm_claim_unlock(table, &stripes);
+    guard_shm_claim_unlock(table, &locked);
     guard_shm_clock_beat(table, table_usec);
     return APR_SUCCESS;
 }

@@ -75,8 +75,9 @@ void guard_shm_clock_resume(guard_shm_table_t *table)
 
     guard_shm_world.boot_id(boot_id);
     head->boot_id[sizeof(head->boot_id) - 1] = '\0';
-    if (last_usec >> 51) { /* 71 years: not a time, and slots count seconds in
-                            * 32 bits, windows' ends included */
+    if (last_usec >>
+        GUARD_SHM_CLOCK_BITS) { /* 71 years: not a time, and slots count seconds
+                                 * in 32 bits, windows' ends included */
         guard_shm_clock_start(table, guard_shm_world.clock_usec());
         return;
     }
@@ -92,12 +93,6 @@ void guard_shm_clock_resume(guard_shm_table_t *table)
         passed_usec = GUARD_LOCKOUT_USEC_MAX;
     }
     guard_shm_clock_start(table, last_usec + (uint64_t)passed_usec);
-}
-
-uint64_t guard_shm_clock_read(const guard_shm_table_t *table, uint64_t now_usec)
-{
-    return now_usec + atomic_load_explicit(&table->head->boot_offset_usec,
-                                           memory_order_relaxed);
 }
 
 void guard_shm_clock_beat(guard_shm_table_t *table, uint64_t table_usec)

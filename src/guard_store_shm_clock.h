@@ -9,6 +9,9 @@
 
 #include "guard_store_shm_table.h"
 
+/** 71 years in microseconds; half of what a record has bits for. */
+#define GUARD_SHM_CLOCK_BITS 51
+
 /** Where time and boot come from; tests put their own in its place. */
 typedef struct guard_shm_world_t {
     uint64_t (*clock_usec)(void);  /* guard_store_clock */
@@ -35,9 +38,17 @@ void guard_shm_clock_start(guard_shm_table_t *table, uint64_t table_usec);
  */
 void guard_shm_clock_resume(guard_shm_table_t *table);
 
-/** @return table time at that CLOCK_BOOTTIME. */
-uint64_t guard_shm_clock_read(const guard_shm_table_t *table,
-                              uint64_t now_usec);
+/** @return table time at that CLOCK_BOOTTIME. Where somebody wrote over the
+ *  offset it is some time, but always one that a record can name. */
+static inline uint64_t guard_shm_clock_read(const guard_shm_table_t *table,
+                                            uint64_t now_usec)
+{
+    uint64_t offset_usec = atomic_load_explicit(&table->head->boot_offset_usec,
+                                                memory_order_relaxed);
+
+    return (now_usec + offset_usec) &
+           (((uint64_t)1 << GUARD_SHM_CLOCK_BITS) - 1);
+}
 
 /** Remember, once a second, how late it is, for the next boot to go on. */
 void guard_shm_clock_beat(guard_shm_table_t *table, uint64_t table_usec);

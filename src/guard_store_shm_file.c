@@ -71,8 +71,8 @@ static apr_status_t map(guard_shm_file_t *file)
         file->mapping = NULL;
         return errno;
     }
-    guard_shm_table_attach(&file->table, file->mapping,
-                           file->shape.bucket_count, &file->shape.table_secret);
+    guard_shm_table_attach(&file->table, file->mapping, file->shape.clients,
+                           &file->shape.table_secret);
     return APR_SUCCESS;
 }
 

@@ -15,9 +15,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,24 +71,46 @@ static life_t look_at(pid_t pid)
     return life;
 }
 
+_Atomic uint64_t guard_shm_lock_self;
+
+static void forget_self(void) { atomic_store(&guard_shm_lock_self, 0); }
+
+static int forgets; /* a fork makes the child forget its parent's word */
+
+static void note_forks(void)
+{
+    forgets = !pthread_atfork(NULL, NULL, forget_self);
+}
+
+/* @return 1 if the word may be remembered, else 0 */
+static int may_remember(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    return !pthread_once(&once, note_forks) && forgets;
+}
+
 /* This process, as a word. It is made once in the life of a process; two
  * threads that make it at once make the same. */
 static uint64_t self(void)
 {
-    static _Atomic uint64_t made;
-    uint64_t word = atomic_load_explicit(&made, memory_order_relaxed);
-    pid_t pid = getpid();
+    uint64_t word =
+        atomic_load_explicit(&guard_shm_lock_self, memory_order_relaxed);
+    pid_t pid;
     struct stat space;
     uint64_t ns;
 
-    if (word && PID_OF(word) == pid) {
+    if (word) {
         return word;
     }
+    pid = getpid();
     ns = stat("/proc/self/ns/pid", &space) ? 0 : (uint64_t)space.st_ino;
     ns = (ns ^ ns >> SPACE_BITS) & ((1u << SPACE_BITS) - 1);
     word = (uint64_t)look_at(pid).birth << 32 | ns << PID_BITS |
            ((uint64_t)pid & ((1u << PID_BITS) - 1));
-    atomic_store_explicit(&made, word, memory_order_relaxed);
+    if (may_remember()) {
+        atomic_store_explicit(&guard_shm_lock_self, word, memory_order_relaxed);
+    }
     return word;
 }
 
@@ -156,16 +178,11 @@ static apr_status_t wait_for(guard_shm_lock_t *lock, uint64_t patience_nsec)
     return APR_TIMEUP;
 }
 
-apr_status_t guard_shm_lock_take(guard_shm_lock_t *lock,
+apr_status_t guard_shm_lock_wait(guard_shm_lock_t *lock,
                                  apr_interval_time_t patience_usec)
 {
-    if (swap(lock, 0)) {
+    if (swap(lock, 0)) { /* it may be that only our word was missing */
         return APR_SUCCESS;
     }
     return wait_for(lock, (uint64_t)patience_usec * 1000);
-}
-
-void guard_shm_lock_give(guard_shm_lock_t *lock)
-{
-    atomic_store_explicit(&lock->holder, 0, memory_order_release);
 }

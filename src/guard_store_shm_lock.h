@@ -13,6 +13,7 @@
 #include <apr_errno.h>
 #include <apr_time.h>
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 /** Zeroed: free. Else who holds it: pid, pid namespace, time of birth. */
@@ -20,16 +21,37 @@ typedef struct guard_shm_lock_t {
     _Atomic uint64_t holder;
 } guard_shm_lock_t;
 
+/** This process, as a word; 0: not known yet. Only for guard_shm_lock_take. */
+extern _Atomic uint64_t guard_shm_lock_self;
+
+/** What guard_shm_lock_take does when the lock is not to be had at once. */
+apr_status_t guard_shm_lock_wait(guard_shm_lock_t *lock,
+                                 apr_interval_time_t patience_usec);
+
 /**
  * Take the lock; any thread, but never one that holds it already.
  * @return APR_SUCCESS; EOWNERDEAD if its holder died with it: it is the
  * caller's now, and what it guards may be half done; or APR_TIMEUP after
  * patience_usec
  */
-apr_status_t guard_shm_lock_take(guard_shm_lock_t *lock,
-                                 apr_interval_time_t patience_usec);
+static inline apr_status_t
+guard_shm_lock_take(guard_shm_lock_t *lock, apr_interval_time_t patience_usec)
+{
+    uint64_t nobody = 0, me = atomic_load_explicit(&guard_shm_lock_self,
+                                                   memory_order_relaxed);
+
+    if (me && atomic_compare_exchange_strong_explicit(&lock->holder, &nobody,
+                                                      me, memory_order_acquire,
+                                                      memory_order_relaxed)) {
+        return APR_SUCCESS;
+    }
+    return guard_shm_lock_wait(lock, patience_usec);
+}
 
 /** Give it back. Only by who took it. */
-void guard_shm_lock_give(guard_shm_lock_t *lock);
+static inline void guard_shm_lock_give(guard_shm_lock_t *lock)
+{
+    atomic_store_explicit(&lock->holder, 0, memory_order_release);
+}
 
 #endif

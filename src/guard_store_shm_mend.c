@@ -29,7 +29,7 @@ static const guard_record_t *record_at(const guard_shm_table_t *table,
 {
     guard_shm_place_t place = place_at(index);
 
-    return &table->bucket[place.bucket].record[place.index];
+    return guard_shm_table_record(table, &place);
 }
 
 /* @return NULL, or why the entry can't be right. */
@@ -39,7 +39,7 @@ static const char *entry_fault(const guard_shm_table_t *table, uint64_t index,
     static const guard_record_t blank;
     guard_shm_place_t place = place_at(index);
     const guard_record_t *record = record_at(table, index);
-    uint32_t tag = table->bucket[place.bucket].tag[place.index];
+    uint8_t tag = table->index[place.bucket].tag[place.index];
     int overflow = guard_shm_is_overflow(place.index);
 
     if (!record->id) {
@@ -60,10 +60,11 @@ static const char *entry_fault(const guard_shm_table_t *table, uint64_t index,
     return guard_policy_fault(record, table_usec);
 }
 
-static void drop_locked(guard_shm_bucket_t *bucket, uint32_t index)
+static void drop_locked(guard_shm_table_t *table, uint32_t number,
+                        uint32_t index)
 {
-    memset(&bucket->record[index], 0, sizeof(guard_record_t));
-    bucket->tag[index] = 0;
+    memset(&table->bucket[number].record[index], 0, sizeof(guard_record_t));
+    table->index[number].tag[index] = 0;
 }
 
 /* Of two records in one place, does the first bind more? */
@@ -75,10 +76,14 @@ static int is_stricter(const guard_record_t *a, const guard_record_t *b)
 
 /* @return the entry before this one that is the same client's, or this one.
  * Twice in one bucket would be two budgets. Overflow records share their id. */
-static uint32_t double_of(const guard_shm_bucket_t *bucket, uint32_t index)
+static uint32_t double_of(const guard_shm_table_t *table, uint32_t number,
+                          uint32_t index)
 {
-    for (uint32_t i = 0; bucket->tag[index] && i < index; i++) {
-        if (bucket->tag[i] == bucket->tag[index] &&
+    const guard_shm_bucket_t *bucket = &table->bucket[number];
+    const uint8_t *tag = table->index[number].tag;
+
+    for (uint32_t i = 0; tag[index] && i < index; i++) {
+        if (tag[i] == tag[index] &&
             bucket->record[i].id == bucket->record[index].id &&
             !guard_shm_is_overflow(index)) {
             return i;
@@ -87,17 +92,18 @@ static uint32_t double_of(const guard_shm_bucket_t *bucket, uint32_t index)
     return index;
 }
 
-static unsigned drop_doubles_locked(guard_shm_bucket_t *bucket)
+static unsigned drop_doubles_locked(guard_shm_table_t *table, uint32_t number)
 {
+    const guard_shm_bucket_t *bucket = &table->bucket[number];
     unsigned dropped = 0;
 
     for (uint32_t i = 1; i < GUARD_SHM_BUCKET_CLIENTS; i++) {
-        uint32_t other = double_of(bucket, i);
+        uint32_t other = double_of(table, number, i);
 
         if (other != i) {
             int keeps = is_stricter(&bucket->record[other], &bucket->record[i]);
 
-            drop_locked(bucket, keeps ? i : other);
+            drop_locked(table, number, keeps ? i : other);
             dropped++;
         }
     }
@@ -107,17 +113,16 @@ static unsigned drop_doubles_locked(guard_shm_bucket_t *bucket)
 static unsigned drop_damaged_locked(guard_shm_table_t *table, uint32_t number,
                                     uint64_t table_usec)
 {
-    guard_shm_bucket_t *bucket = &table->bucket[number];
     uint64_t first = (uint64_t)number * GUARD_SHM_BUCKET_RECORDS;
     unsigned dropped = 0;
 
     for (uint32_t i = 0; i < GUARD_SHM_BUCKET_RECORDS; i++) {
         if (entry_fault(table, first + i, table_usec)) {
-            drop_locked(bucket, i);
+            drop_locked(table, number, i);
             dropped++;
         }
     }
-    return dropped + drop_doubles_locked(bucket);
+    return dropped + drop_doubles_locked(table, number);
 }
 
 /* A lock that is not to be had is waited for once, not for each bucket. */
@@ -138,6 +143,7 @@ unsigned guard_shm_mend_drop_damaged(guard_shm_table_t *table)
             is_closed[stripe] = 1;
             continue;
         }
+        guard_shm_table_renew_locked(table, i, table_usec);
         dropped += drop_damaged_locked(table, i, table_usec);
         guard_shm_table_unlock(table, stripe);
     }
@@ -149,10 +155,8 @@ unsigned guard_shm_mend_drop_damaged(guard_shm_table_t *table)
 static void merge_overflow(guard_shm_table_t *to, uint32_t bucket,
                            const guard_record_t *record)
 {
-    guard_shm_place_t place = {.bucket = bucket,
-                               .index = record->kind & GUARD_RECORD_TENANT
-                                            ? GUARD_SHM_TENANT_OVERFLOW
-                                            : GUARD_SHM_OVERFLOW};
+    guard_shm_place_t place =
+        guard_shm_overflow_of(bucket, record->kind & GUARD_RECORD_TENANT);
     guard_record_t there, merged = *record;
 
     guard_shm_table_read_locked(to, &place, &there);
@@ -175,8 +179,9 @@ static void carry(const guard_shm_table_t *from, guard_shm_table_t *to,
         guard_shm_table_scope_at(from, record.scope);
     guard_shm_place_t place;
 
-    record.scope =
-        scope ? guard_shm_table_scope(to, scope->hash, scope->name) : 0;
+    record.scope = scope ? guard_shm_table_scope(to, scope->hash, scope->name) %
+                               GUARD_SHM_SCOPES
+                         : 0;
     if (record.id == GUARD_SHM_OVERFLOW_ID) {
         uint64_t bucket = index / GUARD_SHM_BUCKET_RECORDS;
 
@@ -186,7 +191,8 @@ static void carry(const guard_shm_table_t *from, guard_shm_table_t *to,
         return;
     }
     place = guard_shm_table_room_locked(
-        to, record.id, (record.kind & GUARD_RECORD_TENANT) != 0, 0, table_usec);
+        to, guard_shm_table_bucket_of(to, record.id),
+        (record.kind & GUARD_RECORD_TENANT) != 0, 0, table_usec);
     if (guard_shm_is_overflow(place.index)) {
         merge_overflow(to, place.bucket, &record);
         return;
@@ -207,6 +213,9 @@ void guard_shm_mend_carry_over(const guard_shm_table_t *from,
     for (int i = 0; i < GUARD_COUNT_MAX; i++) {
         to->head->counter[i] = from->head->counter[i];
     }
+    for (uint32_t i = 0; i < to->bucket_count; i++) {
+        to->index[i].caught_up_usec = table_usec;
+    }
     for (int locked = 1; locked >= 0; locked--) {
         for (uint64_t i = 0; i < RECORDS(from); i++) {
             guard_record_t record = *record_at(from, i);
@@ -224,7 +233,7 @@ static int is_double(const guard_shm_table_t *table, uint64_t index)
 {
     guard_shm_place_t place = place_at(index);
 
-    return double_of(&table->bucket[place.bucket], place.index) != place.index;
+    return double_of(table, place.bucket, place.index) != place.index;
 }
 
 const char *guard_shm_mend_fault(const guard_shm_table_t *table,

@@ -15,12 +15,9 @@
  */
 #include "guard_store_shm_table.h"
 
-#define SET_ENTRIES 8
 #define TICK_USEC (8 * APR_USEC_PER_SEC)
 #define UNTIL_MASK 0xffffffu
 #define LIFE_TICKS (apr_time_from_sec(GUARD_PROVEN_SEC) / TICK_USEC)
-
-_Static_assert(GUARD_SHM_BUCKET_RECORDS % SET_ENTRIES == 0, "whole sets");
 
 /* id and tag are keyed hashes themselves: mixing is enough. */
 static uint64_t mix(uint64_t id, uint32_t proven_tag)
@@ -33,10 +30,9 @@ static uint64_t mix(uint64_t id, uint32_t proven_tag)
 
 static _Atomic uint64_t *set_of(const guard_shm_table_t *table, uint64_t hash)
 {
-    uint64_t sets =
-        (uint64_t)table->bucket_count * GUARD_SHM_BUCKET_RECORDS / SET_ENTRIES;
+    uint64_t set = (hash & UINT32_MAX) * table->proven_sets >> 32;
 
-    return &table->proven[((hash & UINT32_MAX) * sets >> 32) * SET_ENTRIES];
+    return &table->proven[set * GUARD_SHM_PROVEN_SET];
 }
 
 static uint32_t tick(uint64_t table_usec)
@@ -54,7 +50,13 @@ static uint32_t left(uint64_t entry, uint64_t table_usec)
 
 static int names(uint64_t entry, uint64_t hash)
 {
-    return entry && (entry ^ hash) >> 24 == 0;
+    return (entry ^ hash) >> 24 == 0 && entry;
+}
+
+void guard_shm_proven_prefetch(const guard_shm_table_t *table, uint64_t id,
+                               uint32_t proven_tag)
+{
+    __builtin_prefetch(set_of(table, mix(id, proven_tag)));
 }
 
 void guard_shm_proven_add(guard_shm_table_t *table, uint64_t id,
@@ -63,17 +65,17 @@ void guard_shm_proven_add(guard_shm_table_t *table, uint64_t id,
     uint64_t hash = mix(id, proven_tag);
     _Atomic uint64_t *set = set_of(table, hash), *oldest = set;
     uint32_t until = (tick(table_usec) + (uint32_t)LIFE_TICKS) & UNTIL_MASK;
+    uint32_t fewest = UINT32_MAX;
 
-    for (int i = 0; i < SET_ENTRIES; i++) {
+    for (int i = 0; i < GUARD_SHM_PROVEN_SET; i++) {
         uint64_t entry = atomic_load_explicit(&set[i], memory_order_relaxed);
 
         if (names(entry, hash)) {
             oldest = &set[i];
             break;
         }
-        if (left(entry, table_usec) <
-            left(atomic_load_explicit(oldest, memory_order_relaxed),
-                 table_usec)) {
+        if (left(entry, table_usec) < fewest) {
+            fewest = left(entry, table_usec);
             oldest = &set[i];
         }
     }
@@ -87,7 +89,7 @@ void guard_shm_proven_drop(guard_shm_table_t *table, uint64_t id,
     uint64_t hash = mix(id, proven_tag);
     _Atomic uint64_t *set = set_of(table, hash);
 
-    for (int i = 0; i < SET_ENTRIES; i++) {
+    for (int i = 0; i < GUARD_SHM_PROVEN_SET; i++) {
         uint64_t entry = atomic_load_explicit(&set[i], memory_order_relaxed);
 
         if (names(entry, hash)) {
@@ -102,7 +104,7 @@ int guard_shm_proven_find(const guard_shm_table_t *table, uint64_t id,
     uint64_t hash = mix(id, proven_tag);
     _Atomic uint64_t *set = set_of(table, hash);
 
-    for (int i = 0; i < SET_ENTRIES; i++) {
+    for (int i = 0; i < GUARD_SHM_PROVEN_SET; i++) {
         uint64_t entry = atomic_load_explicit(&set[i], memory_order_relaxed);
 
         if (names(entry, hash) && left(entry, table_usec)) {

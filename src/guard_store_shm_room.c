@@ -11,7 +11,9 @@
 
 /* How a newcomer may look for room. */
 typedef struct search_t {
-    uint32_t avoid;
+    const guard_shm_index_t *index;
+    const guard_record_t *record; /* the bucket's */
+    uint64_t avoid;
     int tenants_only; /* only a tenant's entry may make room */
     uint64_t now_usec;
 } search_t;
@@ -21,11 +23,10 @@ static int is_tenants(const guard_record_t *record)
     return record->kind & GUARD_RECORD_TENANT ? 1 : 0;
 }
 
-static int may_take(const guard_shm_bucket_t *bucket, uint32_t index,
-                    const search_t *search)
+static int may_take(const search_t *search, uint32_t index)
 {
-    return !(search->avoid & (1u << index)) &&
-           (!search->tenants_only || is_tenants(&bucket->record[index]));
+    return !(search->avoid >> index & 1) &&
+           (!search->tenants_only || is_tenants(&search->record[index]));
 }
 
 /* Whether a glance is enough: it is locked, or will be remembered for longer
@@ -43,8 +44,7 @@ static int is_out(const guard_record_t *record, uint64_t soonest_usec,
 
 /* The entry to take from its owner: one whose time is over, else the one
  * nearest to that. @return its index, or -1 if all are locked or in flight. */
-static int victim_locked(const guard_shm_bucket_t *bucket,
-                         const search_t *search, int *evicts)
+static int victim_locked(const search_t *search, int *evicts)
 {
     int victim = -1;
     uint64_t soonest_usec = UINT64_MAX;
@@ -54,17 +54,17 @@ static int victim_locked(const guard_shm_bucket_t *bucket,
         guard_record_t record;
         uint64_t at_usec;
 
-        if (!may_take(bucket, i, search) ||
-            is_out(&bucket->record[i], soonest_usec, search->now_usec)) {
+        if (!may_take(search, i) ||
+            is_out(&search->record[i], soonest_usec, search->now_usec)) {
             continue;
         }
-        record = bucket->record[i];
+        record = search->record[i];
         guard_policy_refresh(&record, search->now_usec);
         if (guard_policy_is_blank(&record)) {
             *evicts = 0;
             return (int)i;
         }
-        at_usec = guard_policy_forgotten_at(&record);
+        at_usec = guard_policy_forgotten_at(&record, search->now_usec);
         if (guard_policy_is_evictable(&record) && at_usec < soonest_usec) {
             soonest_usec = at_usec;
             victim = (int)i;
@@ -77,55 +77,82 @@ static int victim_locked(const guard_shm_bucket_t *bucket,
 /* An entry that somebody wrote over speaks for nobody, however locked it
  * looks. Its tag and its id tell, at the cost of a glance at each.
  * @return its index, or -1 */
-static int broken_locked(const guard_shm_bucket_t *bucket,
-                         const search_t *search)
+static int broken_locked(const search_t *search)
 {
     for (uint32_t i = 0; i < GUARD_SHM_BUCKET_CLIENTS; i++) {
-        if (bucket->tag[i] != guard_shm_table_tag_of(bucket->record[i].id) &&
-            may_take(bucket, i, search)) {
+        if (search->index->tag[i] !=
+                guard_shm_table_tag_of(search->record[i].id) &&
+            may_take(search, i)) {
             return (int)i;
         }
     }
     return -1;
 }
 
-static uint32_t count_tenants_locked(const guard_shm_bucket_t *bucket)
+static uint32_t count_tenants_locked(const search_t *search)
 {
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < GUARD_SHM_BUCKET_CLIENTS; i++) {
-        count += bucket->tag[i] && is_tenants(&bucket->record[i]);
+        count += search->index->tag[i] && is_tenants(&search->record[i]);
     }
     return count;
 }
 
-guard_shm_place_t guard_shm_table_room_locked(const guard_shm_table_t *table,
-                                              uint64_t id, int tenant,
-                                              uint32_t avoid, uint64_t now_usec)
+/* @return 1 and the first free entry, or 0. */
+static int free_locked(const search_t *search, uint32_t *index)
 {
-    guard_shm_place_t place = {.bucket = guard_shm_table_bucket_of(table, id)};
-    const guard_shm_bucket_t *bucket = &table->bucket[place.bucket];
-    search_t search = {.avoid = avoid, .now_usec = now_usec};
+    for (uint32_t word = 0; word < GUARD_SHM_TAGS / 8; word++) {
+        uint64_t found = guard_shm_tags_alike(search->index, word, 0);
+
+        for (; found; found &= found - 1) {
+            *index = guard_shm_tags_first(word, found);
+            if (guard_shm_is_overflow(*index)) {
+                return 0;
+            }
+            if (!(search->avoid >> *index & 1)) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+int guard_shm_table_has_free_locked(const guard_shm_table_t *table,
+                                    uint32_t bucket)
+{
+    search_t search = {.index = &table->index[bucket]};
+    uint32_t index;
+
+    return free_locked(&search, &index);
+}
+
+guard_shm_place_t guard_shm_table_room_locked(const guard_shm_table_t *table,
+                                              uint32_t number, int tenant,
+                                              uint64_t avoid, uint64_t now_usec)
+{
+    guard_shm_place_t place = {.bucket = number};
+    search_t search = {.index = &table->index[number],
+                       .record = table->bucket[number].record,
+                       .avoid = avoid,
+                       .now_usec = now_usec};
     int victim;
 
     search.tenants_only =
-        tenant && count_tenants_locked(bucket) >= GUARD_SHM_TENANT_CLIENTS;
-    for (uint32_t i = 0; !search.tenants_only && i < GUARD_SHM_BUCKET_CLIENTS;
-         i++) {
-        if (!bucket->tag[i] && may_take(bucket, i, &search)) {
-            place.index = i;
-            return place;
-        }
+        tenant && count_tenants_locked(&search) >= GUARD_SHM_TENANT_CLIENTS;
+    if (!search.tenants_only && free_locked(&search, &place.index)) {
+        return place;
     }
-    victim = victim_locked(bucket, &search, &place.evicts);
+    victim = victim_locked(&search, &place.evicts);
     if (victim < 0) {
-        victim = broken_locked(bucket, &search);
+        victim = broken_locked(&search);
     }
     if (victim >= 0) {
         place.index = (uint32_t)victim;
         return place;
     }
-    place.index = tenant ? GUARD_SHM_TENANT_OVERFLOW : GUARD_SHM_OVERFLOW;
-    place.found = bucket->record[place.index].id == GUARD_SHM_OVERFLOW_ID;
+    place = guard_shm_overflow_of(number, tenant);
+    place.found =
+        guard_shm_table_record(table, &place)->id == GUARD_SHM_OVERFLOW_ID;
     return place;
 }

@@ -32,38 +32,61 @@ static inline void step(int number) { (void)number; }
 #define BUCKETS "buckets" /* what the secret is asked for */
 #define HEAD_BYTES 4096u
 #define SCOPE_PROBES_MAX 16
+#define CLIENT_BYTES 128u /* what one may take, all told */
+#define SET_BYTES (GUARD_SHM_PROVEN_SET * sizeof(uint64_t))
 #define LOCK_SEAL 0x6b636f6c64617567u /* a word that noise won't hit */
 
 uint32_t guard_shm_table_buckets(uint32_t clients)
 {
-    uint32_t count =
-        (clients + GUARD_SHM_BUCKET_CLIENTS - 1) / GUARD_SHM_BUCKET_CLIENTS;
+    uint32_t pair = 2 * GUARD_SHM_BUCKET_CLIENTS;
 
-    return count ? count : 1;
+    return clients ? (clients + pair - 1) / pair * 2 : 2;
 }
 
-static uint64_t proven_offset(void)
+static uint64_t index_offset(void)
 {
     return HEAD_BYTES + sizeof(guard_shm_stripe_t) * GUARD_SHM_STRIPES +
            sizeof(guard_shm_scope_t) * GUARD_SHM_SCOPES;
 }
 
-static uint64_t buckets_offset(uint32_t bucket_count)
+static uint64_t buckets_offset(uint32_t clients)
 {
-    return proven_offset() +
-           (uint64_t)bucket_count * GUARD_SHM_BUCKET_RECORDS * sizeof(uint64_t);
+    return index_offset() + (uint64_t)guard_shm_table_buckets(clients) *
+                                sizeof(guard_shm_index_t);
+}
+
+static uint64_t proven_offset(uint32_t clients)
+{
+    return buckets_offset(clients) +
+           (uint64_t)guard_shm_table_buckets(clients) *
+               sizeof(guard_shm_bucket_t);
+}
+
+/* What is left of CLIENT_BYTES for each; but a set for each bucket at least,
+ * and no more entries than clients. */
+uint32_t guard_shm_table_proven_sets(uint32_t clients)
+{
+    uint64_t whole = (uint64_t)clients * CLIENT_BYTES;
+    uint64_t used = proven_offset(clients);
+    uint64_t sets = whole > used ? (whole - used) / SET_BYTES : 0;
+
+    if (sets > clients / GUARD_SHM_PROVEN_SET) {
+        sets = clients / GUARD_SHM_PROVEN_SET;
+    }
+    if (sets < guard_shm_table_buckets(clients)) {
+        sets = guard_shm_table_buckets(clients);
+    }
+    return (uint32_t)sets;
 }
 
 uint64_t guard_shm_table_size(uint32_t clients)
 {
-    uint32_t bucket_count = guard_shm_table_buckets(clients);
-
-    return buckets_offset(bucket_count) +
-           (uint64_t)bucket_count * sizeof(guard_shm_bucket_t);
+    return proven_offset(clients) +
+           (uint64_t)guard_shm_table_proven_sets(clients) * SET_BYTES;
 }
 
 void guard_shm_table_attach(guard_shm_table_t *table, void *mapping,
-                            uint32_t bucket_count,
+                            uint32_t clients,
                             const guard_secret_t *table_secret)
 {
     char *base = mapping;
@@ -71,32 +94,13 @@ void guard_shm_table_attach(guard_shm_table_t *table, void *mapping,
     table->head = mapping;
     table->stripe = (void *)(base + HEAD_BYTES);
     table->scope = (void *)(table->stripe + GUARD_SHM_STRIPES);
-    table->proven = (void *)(base + proven_offset());
-    table->bucket = (void *)(base + buckets_offset(bucket_count));
-    table->bucket_count = bucket_count;
+    table->index = (void *)(base + index_offset());
+    table->bucket = (void *)(base + buckets_offset(clients));
+    table->proven = (void *)(base + proven_offset(clients));
+    table->bucket_count = guard_shm_table_buckets(clients);
+    table->proven_sets = guard_shm_table_proven_sets(clients);
     table->bucket_factor =
         guard_key_hash(table_secret, BUCKETS, sizeof(BUCKETS) - 1) | 1;
-}
-
-uint32_t guard_shm_table_stripe_of(uint32_t bucket)
-{
-    return bucket % GUARD_SHM_STRIPES;
-}
-
-/* Ids may be made with a key that is not this file's, one that others know: a
- * factor of the file's own keeps them from choosing a bucket. */
-uint32_t guard_shm_table_bucket_of(const guard_shm_table_t *table, uint64_t id)
-{
-    uint64_t high = id * table->bucket_factor >> 32;
-
-    return (uint32_t)(high * table->bucket_count >> 32);
-}
-
-uint32_t guard_shm_table_tag_of(uint64_t id)
-{
-    uint32_t tag = (uint32_t)id;
-
-    return tag ? tag : 1;
 }
 
 /* A lock is used only while it bears this: what somebody wrote over it looks
@@ -141,33 +145,18 @@ void guard_shm_table_init_lost_locks(guard_shm_table_t *table)
     init_locks(table, 1);
 }
 
-static guard_record_t *record_at(const guard_shm_table_t *table, uint64_t index)
-{
-    guard_shm_bucket_t *bucket =
-        &table->bucket[index / GUARD_SHM_BUCKET_RECORDS];
-
-    return &bucket->record[index % GUARD_SHM_BUCKET_RECORDS];
-}
-
-static uint32_t *tag_at(const guard_shm_table_t *table, uint64_t index)
-{
-    guard_shm_bucket_t *bucket =
-        &table->bucket[index / GUARD_SHM_BUCKET_RECORDS];
-
-    return &bucket->tag[index % GUARD_SHM_BUCKET_RECORDS];
-}
-
 /* Put back what a killed holder was changing. */
 static void restore_locked(guard_shm_table_t *table, guard_shm_stripe_t *stripe)
 {
-    uint64_t index = stripe->image_index;
+    uint64_t bucket = stripe->image_index / GUARD_SHM_BUCKET_RECORDS;
+    uint64_t index = stripe->image_index % GUARD_SHM_BUCKET_RECORDS;
 
     if (!atomic_load(&stripe->marked)) {
         return;
     }
-    if (index < (uint64_t)table->bucket_count * GUARD_SHM_BUCKET_RECORDS) {
-        *record_at(table, index) = stripe->image;
-        *tag_at(table, index) = stripe->image_tag;
+    if (bucket < table->bucket_count) {
+        table->bucket[bucket].record[index] = stripe->image;
+        table->index[bucket].tag[index] = (uint8_t)stripe->image_tag;
     }
     atomic_store(&stripe->marked, 0);
     guard_shm_table_tally(table, GUARD_COUNT_RECOVERIES);
@@ -196,23 +185,36 @@ apr_status_t guard_shm_table_lock(guard_shm_table_t *table, uint32_t number)
     return rv;
 }
 
-void guard_shm_table_unlock(guard_shm_table_t *table, uint32_t number)
+/* A record lies in two cache lines, or in three. */
+static void prefetch(const guard_record_t *record)
 {
-    guard_shm_lock_give(&table->stripe[number].lock);
+    __builtin_prefetch(&record->slot[0]);
+    __builtin_prefetch(&record->slot[GUARD_SLOTS - 1]);
 }
 
 guard_shm_place_t guard_shm_table_find_locked(const guard_shm_table_t *table,
-                                              uint64_t id)
+                                              uint32_t number, uint64_t id)
 {
-    guard_shm_place_t place = {.bucket = guard_shm_table_bucket_of(table, id)};
-    const guard_shm_bucket_t *bucket = &table->bucket[place.bucket];
-    uint32_t tag = guard_shm_table_tag_of(id);
+    guard_shm_place_t place = {.bucket = number};
+    const guard_shm_index_t *index = &table->index[number];
+    const guard_shm_bucket_t *bucket = &table->bucket[number];
+    uint8_t tag = guard_shm_table_tag_of(id);
 
-    for (uint32_t i = 0; i < GUARD_SHM_BUCKET_CLIENTS; i++) {
-        if (bucket->tag[i] == tag && bucket->record[i].id == id) {
-            place.index = i;
-            place.found = 1;
-            return place;
+    for (uint32_t word = 0; word < GUARD_SHM_TAGS / 8; word++) {
+        uint64_t alike = guard_shm_tags_alike(index, word, tag);
+
+        for (; alike; alike &= alike - 1) {
+            uint32_t i = guard_shm_tags_first(word, alike);
+
+            if (guard_shm_is_overflow(i)) {
+                return place; /* it, or what noise has put behind it */
+            }
+            prefetch(&bucket->record[i]);
+            if (bucket->record[i].id == id) {
+                place.index = i;
+                place.found = 1;
+                return place;
+            }
         }
     }
     return place;
@@ -222,39 +224,78 @@ void guard_shm_table_read_locked(const guard_shm_table_t *table,
                                  const guard_shm_place_t *place,
                                  guard_record_t *record)
 {
-    *record = table->bucket[place->bucket].record[place->index];
+    *record = *guard_shm_table_record(table, place);
 }
 
+/*
+ * The fences order the steps for the compiler alone, and that is enough: a
+ * process is killed between two of its own instructions, and what it did
+ * before is done. Nobody else looks before the lock is his, and it is given by
+ * a release, or found with a dead owner, for which the kernel stands.
+ */
 void guard_shm_table_write_locked(guard_shm_table_t *table,
                                   const guard_shm_place_t *place,
                                   const guard_record_t *record)
 {
     guard_shm_stripe_t *stripe =
         &table->stripe[guard_shm_table_stripe_of(place->bucket)];
-    guard_shm_bucket_t *bucket = &table->bucket[place->bucket];
-    char *to = (char *)&bucket->record[place->index];
+    uint8_t *tag = &table->index[place->bucket].tag[place->index];
+    guard_record_t *to = &table->bucket[place->bucket].record[place->index];
 
     step(0);
-    stripe->image = bucket->record[place->index];
-    stripe->image_tag = bucket->tag[place->index];
+    stripe->image = *to;
+    stripe->image_tag = *tag;
     stripe->image_index =
         (uint64_t)place->bucket * GUARD_SHM_BUCKET_RECORDS + place->index;
     step(1);
-    atomic_store_explicit(&stripe->marked, 1, memory_order_seq_cst);
-    atomic_signal_fence(memory_order_seq_cst); /* no change before the mark */
+    atomic_signal_fence(memory_order_seq_cst);
+    atomic_store_explicit(&stripe->marked, 1, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
     step(2);
     memcpy(to, record, 64);
     step(3);
-    memcpy(to + 64, (const char *)record + 64, sizeof(*record) - 64);
+    memcpy((char *)to + 64, (const char *)record + 64, sizeof(*record) - 64);
     step(4);
-    bucket->tag[place->index] =
-        record->id ? guard_shm_table_tag_of(record->id) : 0;
+    *tag = record->id ? guard_shm_table_tag_of(record->id) : 0;
     step(5);
-    atomic_store_explicit(&stripe->marked, 0, memory_order_seq_cst);
+    atomic_signal_fence(memory_order_seq_cst);
+    atomic_store_explicit(&stripe->marked, 0, memory_order_relaxed);
     step(6);
     if (place->evicts) {
         guard_shm_table_tally(table, GUARD_COUNT_EVICTIONS);
     }
+}
+
+/* An entry that somebody wrote over is left to who looks for room. */
+static void catch_up_locked(guard_shm_table_t *table, uint32_t number,
+                            uint64_t table_usec)
+{
+    static const guard_record_t nothing;
+    guard_shm_index_t *index = &table->index[number];
+    guard_shm_place_t place = {.bucket = number};
+
+    for (; place.index < GUARD_SHM_BUCKET_RECORDS; place.index++) {
+        const guard_record_t *there = guard_shm_table_record(table, &place);
+
+        if (there->id &&
+            index->tag[place.index] == guard_shm_table_tag_of(there->id)) {
+            guard_record_t record = *there;
+
+            guard_policy_catch_up(&record, index->caught_up_usec, table_usec);
+            guard_shm_table_write_locked(
+                table, &place,
+                guard_policy_is_blank(&record) ? &nothing : &record);
+        }
+    }
+    index->caught_up_usec = table_usec;
+}
+
+/* Who is killed in between leaves what the next one does again. */
+void guard_shm_table_catch_up_locked(guard_shm_table_t *table, uint32_t bucket,
+                                     uint64_t table_usec)
+{
+    catch_up_locked(table, bucket ^ 1, table_usec);
+    catch_up_locked(table, bucket, table_usec);
 }
 
 /*

@@ -5,16 +5,22 @@
  *     0        head: what the file is, its clock, its counters     1 page
  *     4096     stripes: 256 locks, each with its before-image     48 KiB
  *              scopes: names for people                          512 KiB
+ *     577536   index: 36 tags of one byte for each bucket    64 bytes each
+ *              buckets: 36 records of 112 bytes             4032 bytes each
  *              proven: guesses that were right, 8 bytes each
- *              buckets: 32 tags of 4 bytes, 32 records of 128 bytes
  *
- * A client's id chooses its bucket and its tag. A bucket holds 30 clients.
- * The last two records are overflow records, shared budgets of the clients
- * that found no room: one for clients of the server's scopes, and one for
- * those whose scope a .htaccess makes. The latter get half of a bucket at
- * most, for their author is free to make scopes and to lock out as many
- * clients as he likes, and a locked one is never evicted. Locks are striped
- * over the buckets.
+ * All together are 128 bytes a client, where there are 65536 or more: 117 for
+ * its share of a bucket, and what is left for the proven memory.
+ *
+ * A client's id chooses its bucket and its tag. A bucket holds 35 clients, and
+ * one cache line has the tags of all.
+ *
+ * The last record of a bucket is an overflow record, a shared budget of the
+ * clients that found no room. Two buckets share two of them: that of the even
+ * one is for clients of the server's scopes, that of the odd one for those
+ * whose scope a .htaccess makes. The latter get half of a bucket at most, for
+ * their author is free to make scopes and to lock out as many clients as he
+ * likes, and a locked one is never evicted. Locks are striped over the pairs.
  *
  * Private to guard_store_shm*.c and its tests.
  */
@@ -24,17 +30,21 @@
 #include "guard_store.h"
 #include "guard_store_shm_lock.h"
 
+#include <endian.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #define GUARD_SHM_MAGIC "AUTHGRD"
-#define GUARD_SHM_VERSION 4
+#define GUARD_SHM_VERSION 5
 #define GUARD_SHM_STRIPES 256
 #define GUARD_SHM_SCOPES 2048
-#define GUARD_SHM_BUCKET_CLIENTS 30
-#define GUARD_SHM_TENANT_CLIENTS 15                 /* of them, at most */
-#define GUARD_SHM_OVERFLOW GUARD_SHM_BUCKET_CLIENTS /* their indexes */
-#define GUARD_SHM_TENANT_OVERFLOW (GUARD_SHM_OVERFLOW + 1)
-#define GUARD_SHM_BUCKET_RECORDS (GUARD_SHM_TENANT_OVERFLOW + 1)
+#define GUARD_SHM_BUCKET_CLIENTS 35
+#define GUARD_SHM_TENANT_CLIENTS 17                 /* of them, at most */
+#define GUARD_SHM_OVERFLOW GUARD_SHM_BUCKET_CLIENTS /* its index */
+#define GUARD_SHM_BUCKET_RECORDS (GUARD_SHM_OVERFLOW + 1)
+#define GUARD_SHM_TAGS 40 /* whole words of 8 */
+#define GUARD_SHM_PROVEN_SET 8
+#define GUARD_SHM_PROVEN_LASTS_USEC apr_time_from_sec(GUARD_PROVEN_SEC + 8)
 #define GUARD_SHM_LOCK_USEC 100000 /* then APR_TIMEUP */
 
 /** What never changes in a file's life; checksum covers all before it. */
@@ -77,25 +87,37 @@ typedef struct guard_shm_scope_t {
     char name[240]; /* cut to fit */
 } guard_shm_scope_t;
 
+/** What is looked at first of a bucket. It lies apart from the records: of all
+ *  buckets it is little, and stays in the processor's cache. */
+typedef struct guard_shm_index_t {
+    _Alignas(
+        64) uint8_t tag[GUARD_SHM_TAGS]; /* [lock] of each record; 0: free */
+    uint64_t caught_up_usec;    /* [lock] when all records were refreshed */
+    uint64_t proven_until_usec; /* [lock] the last proof of its clients ends */
+    uint64_t spare;
+} guard_shm_index_t;
+
 typedef struct guard_shm_bucket_t {
-    _Alignas(64) uint32_t tag[GUARD_SHM_BUCKET_RECORDS]; /* [lock] 0: free */
-    guard_record_t record[GUARD_SHM_BUCKET_RECORDS];     /* [lock] */
+    guard_record_t record[GUARD_SHM_BUCKET_RECORDS]; /* [lock] */
 } guard_shm_bucket_t;
 
 _Static_assert(sizeof(guard_shm_head_t) <= 4096, "the head is one page");
 _Static_assert(sizeof(guard_shm_stripe_t) == 192, "image on its own lines");
 _Static_assert(sizeof(guard_shm_scope_t) == 256, "four cache lines");
-_Static_assert(sizeof(guard_shm_bucket_t) == 33 * 128, "tags, then records");
+_Static_assert(GUARD_SHM_SCOPES < 1 << 12, "a record has 12 bits for it");
+_Static_assert(sizeof(guard_shm_index_t) == 64, "one cache line");
 
 /** The mapping, as one process sees it. */
 typedef struct guard_shm_table_t {
     guard_shm_head_t *head;
     guard_shm_stripe_t *stripe;
     guard_shm_scope_t *scope; /* entry 0 is never used */
-    _Atomic uint64_t *proven; /* GUARD_SHM_BUCKET_RECORDS for each bucket */
+    guard_shm_index_t *index; /* of each bucket */
     guard_shm_bucket_t *bucket;
-    uint32_t bucket_count;  /* [open] never read from the mapping again */
-    uint64_t bucket_factor; /* [open] odd; made of the file's secret */
+    _Atomic uint64_t *proven; /* in sets of GUARD_SHM_PROVEN_SET */
+    uint32_t bucket_count;    /* [open] never read from the mapping again */
+    uint32_t proven_sets;     /* [open] */
+    uint64_t bucket_factor;   /* [open] odd; made of the file's secret */
 } guard_shm_table_t;
 
 /** Where a client's record is, or would be. */
@@ -109,12 +131,15 @@ typedef struct guard_shm_place_t {
 /** @return bytes of a file for that many clients. */
 uint64_t guard_shm_table_size(uint32_t clients);
 
-/** @return buckets for that many clients, at least 1. */
+/** @return buckets for that many clients, an even number. */
 uint32_t guard_shm_table_buckets(uint32_t clients);
+
+/** @return sets of the proven memory for that many clients. */
+uint32_t guard_shm_table_proven_sets(uint32_t clients);
 
 /** Point table into a mapping of guard_shm_table_size bytes. */
 void guard_shm_table_attach(guard_shm_table_t *table, void *mapping,
-                            uint32_t bucket_count,
+                            uint32_t clients,
                             const guard_secret_t *table_secret);
 
 /** (Re)make all locks. Only while nobody else uses the table. */
@@ -135,13 +160,21 @@ void guard_shm_table_drop_lost_scopes(guard_shm_table_t *table);
 void guard_shm_table_restore(guard_shm_table_t *table);
 
 /** @return the stripe of a bucket, as an index. */
-uint32_t guard_shm_table_stripe_of(uint32_t bucket);
+static inline uint32_t guard_shm_table_stripe_of(uint32_t bucket)
+{
+    return bucket / 2 % GUARD_SHM_STRIPES;
+}
 
 /** Overflow records all have this id; no client's is likely to. */
 #define GUARD_SHM_OVERFLOW_ID UINT64_MAX
 
 /** @return the tag of an id: never 0, which means "free". */
-uint32_t guard_shm_table_tag_of(uint64_t id);
+static inline uint8_t guard_shm_table_tag_of(uint64_t id)
+{
+    uint8_t tag = (uint8_t)id;
+
+    return tag ? tag : 1;
+}
 
 /** @return 1 if that entry of a bucket is an overflow record, else 0. */
 static inline int guard_shm_is_overflow(uint32_t index)
@@ -149,8 +182,52 @@ static inline int guard_shm_is_overflow(uint32_t index)
     return index >= GUARD_SHM_BUCKET_CLIENTS;
 }
 
-/** @return the bucket of a client. */
-uint32_t guard_shm_table_bucket_of(const guard_shm_table_t *table, uint64_t id);
+/** @return where clients of a bucket share a budget. */
+static inline guard_shm_place_t guard_shm_overflow_of(uint32_t bucket,
+                                                      int tenant)
+{
+    guard_shm_place_t place = {.bucket = tenant ? bucket | 1 : bucket & ~1u,
+                               .index = GUARD_SHM_OVERFLOW};
+
+    return place;
+}
+
+/** @return the bucket of a client. Ids may be made with a key that is not this
+ *  file's, one that others know: a factor of the file's own keeps them from
+ *  choosing it. */
+static inline uint32_t guard_shm_table_bucket_of(const guard_shm_table_t *table,
+                                                 uint64_t id)
+{
+    uint64_t high = id * table->bucket_factor >> 32;
+
+    return (uint32_t)(high * table->bucket_count >> 32);
+}
+
+/** @return which of the 8 tags of a word are alike: the top bit of each that
+ *  is. */
+static inline uint64_t guard_shm_tags_alike(const guard_shm_index_t *index,
+                                            uint32_t word, uint8_t tag)
+{
+    const uint64_t each = 0x0101010101010101u, low = 0x7f * each;
+    uint64_t tags;
+
+    memcpy(&tags, &index->tag[8 * word], sizeof(tags));
+    tags = le64toh(tags) ^ tag * each;
+    return ~(((tags & low) + low) | tags | low); /* bytes that are 0 now */
+}
+
+/** @return the first entry of those. */
+static inline uint32_t guard_shm_tags_first(uint32_t word, uint64_t alike)
+{
+    return 8 * word + (uint32_t)__builtin_ctzll(alike) / 8;
+}
+
+/** Have the processor fetch what finding a client there looks at first. */
+static inline void guard_shm_table_prefetch(const guard_shm_table_t *table,
+                                            uint32_t bucket)
+{
+    __builtin_prefetch(&table->index[bucket]);
+}
 
 /**
  * Lock a stripe, at most GUARD_SHM_LOCK_USEC. If its last holder was killed,
@@ -158,13 +235,17 @@ uint32_t guard_shm_table_bucket_of(const guard_shm_table_t *table, uint64_t id);
  * @return APR_SUCCESS, APR_TIMEUP, or ENOTRECOVERABLE if it was written over
  */
 apr_status_t guard_shm_table_lock(guard_shm_table_t *table, uint32_t stripe);
-void guard_shm_table_unlock(guard_shm_table_t *table, uint32_t stripe);
+static inline void guard_shm_table_unlock(guard_shm_table_t *table,
+                                          uint32_t stripe)
+{
+    guard_shm_lock_give(&table->stripe[stripe].lock);
+}
 
-/* The caller of the next four holds the bucket's stripe. */
+/* The caller of the next ones holds the bucket's stripe. */
 
 /** Find a client's record. */
 guard_shm_place_t guard_shm_table_find_locked(const guard_shm_table_t *table,
-                                              uint64_t id);
+                                              uint32_t bucket, uint64_t id);
 
 /**
  * Find room for a newcomer: a free entry, else one whose time is over, else
@@ -174,9 +255,22 @@ guard_shm_place_t guard_shm_table_find_locked(const guard_shm_table_t *table,
  * @param avoid bit i: entry i is promised to somebody else
  */
 guard_shm_place_t guard_shm_table_room_locked(const guard_shm_table_t *table,
-                                              uint64_t id, int tenant,
-                                              uint32_t avoid,
+                                              uint32_t bucket, int tenant,
+                                              uint64_t avoid,
                                               uint64_t now_usec);
+
+/** @return 1 if room is to be had without looking at any record, else 0. Not
+ *  for a tenant's client. */
+int guard_shm_table_has_free_locked(const guard_shm_table_t *table,
+                                    uint32_t bucket);
+
+/** @return the record of a place, as it lies there. */
+static inline const guard_record_t *
+guard_shm_table_record(const guard_shm_table_t *table,
+                       const guard_shm_place_t *place)
+{
+    return &table->bucket[place->bucket].record[place->index];
+}
 
 /** Copy a record out. */
 void guard_shm_table_read_locked(const guard_shm_table_t *table,
@@ -188,6 +282,21 @@ void guard_shm_table_read_locked(const guard_shm_table_t *table,
 void guard_shm_table_write_locked(guard_shm_table_t *table,
                                   const guard_shm_place_t *place,
                                   const guard_record_t *record);
+
+/** Refresh all records of a bucket and of its twin. */
+void guard_shm_table_catch_up_locked(guard_shm_table_t *table, uint32_t bucket,
+                                     uint64_t table_usec);
+
+/** The same, if that is due. Before any record is looked at. */
+static inline void guard_shm_table_renew_locked(guard_shm_table_t *table,
+                                                uint32_t bucket,
+                                                uint64_t table_usec)
+{
+    if (table_usec - table->index[bucket].caught_up_usec >=
+        (uint64_t)apr_time_from_sec(GUARD_REFRESH_SEC)) {
+        guard_shm_table_catch_up_locked(table, bucket, table_usec);
+    }
+}
 
 /** @return the index of a scope's name, which is added if it is new and there
  *  is room; else 0. */
@@ -202,12 +311,34 @@ guard_shm_table_scope_at(const guard_shm_table_t *table, uint16_t index);
  * Remember for GUARD_PROVEN_SEC that a guess was right from a client, forget
  * it, or ask. A record has few slots, and an office has many users: this
  * memory is shared by all, and an old entry gives way to a new one. No lock
- * is needed.
+ * is needed for it; but a bucket notes until when any of its clients may be in
+ * there, so that of most it need not be asked.
  */
 void guard_shm_proven_add(guard_shm_table_t *table, uint64_t id,
                           uint32_t proven_tag, uint64_t table_usec);
 void guard_shm_proven_drop(guard_shm_table_t *table, uint64_t id,
                            uint32_t proven_tag);
+/** Have the processor fetch what the others look at. */
+void guard_shm_proven_prefetch(const guard_shm_table_t *table, uint64_t id,
+                               uint32_t proven_tag);
+
+/** Note that a client of that bucket is about to be added. The caller holds
+ *  its stripe. */
+static inline void guard_shm_proven_note_locked(guard_shm_table_t *table,
+                                                uint32_t bucket,
+                                                uint64_t table_usec)
+{
+    table->index[bucket].proven_until_usec =
+        table_usec + GUARD_SHM_PROVEN_LASTS_USEC;
+}
+
+/** @return 1 if a client of that bucket may be in there, else 0. */
+static inline int guard_shm_proven_any_locked(const guard_shm_table_t *table,
+                                              uint32_t bucket,
+                                              uint64_t table_usec)
+{
+    return table_usec < table->index[bucket].proven_until_usec;
+}
 /** @return 1 if it is remembered, else 0. */
 int guard_shm_proven_find(const guard_shm_table_t *table, uint64_t id,
                           uint32_t proven_tag, uint64_t table_usec);

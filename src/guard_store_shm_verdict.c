@@ -69,25 +69,93 @@ static void refuse_busy(guard_claim_view_t *views,
     }
 }
 
+static void open_ticket(guard_ticket_t *ticket, unsigned count,
+                        uint64_t table_usec, int is_fresh)
+{
+    ticket->fresh_sec = is_fresh ? (uint32_t)apr_time_sec(table_usec) : 0;
+    ticket->claim_count = count;
+    ticket->state = GUARD_TICKET_OPEN;
+}
+
 static void admit(guard_claim_view_t *views, const guard_opinion_t *opinions,
                   const guard_claim_t *claims, unsigned count,
                   uint64_t table_usec, guard_ticket_t *ticket)
 {
     for (unsigned i = 0; i < count; i++) {
+        guard_claim_view_t *view = &views[i];
+
         ticket->hold[i] =
-            guard_policy_take(&views[i].record, views[i].policy,
-                              opinions[i].row, &ticket->guess, table_usec);
+            guard_policy_take(&view->record, view->policy, opinions[i].row,
+                              &ticket->guess, table_usec);
         if (ticket->hold[i].what == GUARD_HOLD_SLOT && opinions[i].is_proven) {
             ticket->hold[i].what = GUARD_HOLD_SLOT_PROVEN;
         }
         ticket->claim[i] = claims[i];
-        ticket->overflow[i] = guard_shm_is_overflow(views[i].place.index)
-                                  ? (uint8_t)views[i].place.index
-                                  : 0;
-        views[i].changed |= opinions[i].row != GUARD_ROW_PROVEN;
+        ticket->entry[i] = (uint8_t)view->place.index;
+        ticket->overflow[i] =
+            guard_shm_is_overflow(view->place.index) ? ticket->entry[i] : 0;
+        ticket->failures[i] = view->record.failures & UINT16_MAX;
+        view->changed |= opinions[i].row != GUARD_ROW_PROVEN;
     }
-    ticket->claim_count = count;
-    ticket->state = GUARD_TICKET_OPEN;
+    open_ticket(ticket, count, table_usec, 0);
+}
+
+/* What all records know of a guess, at least. */
+static guard_proof_e proof_of_all(const guard_shm_table_t *table,
+                                  const guard_claim_view_t *views,
+                                  const guard_claim_t *claims, unsigned count,
+                                  const guard_guess_t *guess,
+                                  uint64_t table_usec)
+{
+    guard_proof_e least = GUARD_PROOF_FRESH;
+
+    for (unsigned i = 0; least && i < count; i++) {
+        const guard_record_t *record =
+            guard_shm_table_record(table, &views[i].place);
+        guard_proof_e proof =
+            views[i].place.found ? guard_policy_proof(record, &claims[i].policy,
+                                                      guess, table_usec)
+                                 : GUARD_PROOF_NONE;
+
+        least = proof < least ? proof : least;
+    }
+    return least;
+}
+
+int guard_shm_verdict_admit_proven(const guard_shm_table_t *table,
+                                   const guard_claim_view_t *views,
+                                   const guard_claim_t *claims, unsigned count,
+                                   uint64_t table_usec, guard_ticket_t *ticket,
+                                   guard_report_t *report)
+{
+    static const guard_hold_t nothing = {.what = GUARD_HOLD_NOTHING};
+    guard_proof_e proof;
+
+    if (ticket->state != GUARD_TICKET_NEW || !count) {
+        return 0;
+    }
+    proof =
+        proof_of_all(table, views, claims, count, &ticket->guess, table_usec);
+    if (proof == GUARD_PROOF_NONE) {
+        return 0;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        guard_standing_t *standing = &report->standing[i];
+
+        guard_shm_claim_tell_record(
+            standing, guard_shm_table_record(table, &views[i].place),
+            table_usec);
+        standing->limit = claims[i].policy.limit;
+        ticket->hold[i] = nothing;
+        ticket->claim[i] = claims[i];
+        ticket->entry[i] = (uint8_t)views[i].place.index;
+        ticket->overflow[i] = 0;
+        ticket->failures[i] = standing->failures;
+    }
+    open_ticket(ticket, count, table_usec, proof == GUARD_PROOF_FRESH);
+    report->verdict = GUARD_ADMIT;
+    report->is_proven = 1;
+    return 1;
 }
 
 /* Whoever waited and now is told something else, waits no longer. */
@@ -148,7 +216,9 @@ void guard_shm_verdict_judge(const guard_shm_table_t *table,
         opinion->until_usec = view->record.until_usec;
         opinion->is_proven =
             opinion->row == GUARD_ROW_PROVEN ||
-            (guard_verdict_is_open(opinion->row) &&
+            (opinion->is_narrow && guard_verdict_is_open(opinion->row) &&
+             guard_shm_proven_any_locked(table, view->place.bucket,
+                                         table_usec) &&
              guard_shm_proven_find(table, client->id, guess->proven_tag,
                                    table_usec));
         /* Who was let wait for the verdict, and it was right, needs no trust.

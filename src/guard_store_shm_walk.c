@@ -4,7 +4,7 @@
  * statistics, a new guess key. It knows the table, and decides nothing about
  * counting.
  *
- * Invariant: one bucket is locked at a time and only while its 32 records are
+ * Invariant: one bucket is locked at a time and only while its records are
  * copied or changed; nothing is formatted and nobody called back under a lock.
  */
 #include "guard_store_shm_walk.h"
@@ -44,17 +44,18 @@ static int matches(const guard_shm_table_t *table, const guard_record_t *record,
 }
 
 /* Copy a bucket's records out, with time let pass. */
-static apr_status_t copy_bucket(guard_shm_table_t *table, uint32_t bucket,
+static apr_status_t copy_bucket(guard_shm_table_t *table, uint32_t number,
                                 uint64_t table_usec,
                                 guard_record_t copy[GUARD_SHM_BUCKET_RECORDS])
 {
-    uint32_t stripe = guard_shm_table_stripe_of(bucket);
+    uint32_t stripe = guard_shm_table_stripe_of(number);
     apr_status_t rv = guard_shm_table_lock(table, stripe);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    memcpy(copy, table->bucket[bucket].record,
+    guard_shm_table_renew_locked(table, number, table_usec);
+    memcpy(copy, table->bucket[number].record,
            sizeof(guard_record_t) * GUARD_SHM_BUCKET_RECORDS);
     guard_shm_table_unlock(table, stripe);
     for (int i = 0; i < GUARD_SHM_BUCKET_RECORDS; i++) {
@@ -138,8 +139,8 @@ apr_status_t guard_shm_walk_iterate(guard_store_t *store, uint64_t now_usec,
 typedef int change_fn(guard_record_t *record, void *baton);
 
 /* Offer every record in use to change(), each bucket under its lock. */
-static apr_status_t change_all(guard_shm_table_t *table, change_fn *change,
-                               void *baton, unsigned *count)
+static apr_status_t change_all(guard_shm_table_t *table, uint64_t table_usec,
+                               change_fn *change, void *baton, unsigned *count)
 {
     static const guard_record_t nothing;
 
@@ -152,6 +153,7 @@ static apr_status_t change_all(guard_shm_table_t *table, change_fn *change,
         if (rv != APR_SUCCESS) {
             return rv;
         }
+        guard_shm_table_renew_locked(table, bucket, table_usec);
         for (; place.index < GUARD_SHM_BUCKET_RECORDS; place.index++) {
             guard_record_t record;
 
@@ -199,7 +201,7 @@ apr_status_t guard_shm_walk_unlock(guard_store_t *store, uint64_t now_usec,
                         guard_filter_prepare(filter, &store->table_secret),
                     .table_usec = guard_shm_clock_read(table, now_usec)};
 
-    return change_all(table, unlock, &who, count);
+    return change_all(table, who.table_usec, unlock, &who, count);
 }
 
 static int void_guesses(guard_record_t *record, void *baton)
@@ -211,9 +213,11 @@ static int void_guesses(guard_record_t *record, void *baton)
 
 apr_status_t guard_shm_walk_void_guesses(guard_shm_table_t *table)
 {
+    uint64_t table_usec =
+        guard_shm_clock_read(table, guard_shm_world.clock_usec());
     unsigned count;
 
-    return change_all(table, void_guesses, NULL, &count);
+    return change_all(table, table_usec, void_guesses, NULL, &count);
 }
 
 uint64_t guard_store_shm_counter(guard_store_t *store, guard_counter_e counter)

@@ -18,20 +18,13 @@ int guard_verdict_is_open(guard_row_e row)
     return row == GUARD_ROW_FREE || row == GUARD_ROW_FULL;
 }
 
-static int any(const guard_opinion_t *opinions, unsigned count, guard_row_e row)
-{
-    for (unsigned i = 0; i < count; i++) {
-        if (opinions[i].row == row) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 void guard_verdict_widen(guard_opinion_t *opinions, unsigned count)
 {
     int narrow_proven = 0;
 
+    if (count < 2) {
+        return;
+    }
     for (unsigned i = 0; i < count; i++) {
         narrow_proven |=
             opinions[i].is_narrow && opinions[i].row == GUARD_ROW_PROVEN;
@@ -54,22 +47,37 @@ int guard_verdict_vouches(const guard_opinion_t *opinions, unsigned count,
     return 1;
 }
 
-/* Whether the server needs no check to spare for it: it is proven, and
- * trusted, for the address. Where nothing is counted by address, anywhere. */
-static int is_trusted(const guard_opinion_t *opinions, unsigned count)
+/* What all opinions have in common. */
+typedef struct common_t {
+    guard_row_e strictest;
+    unsigned full, proven; /* how many say so */
+    unsigned narrow, narrow_proven;
+} common_t;
+
+static common_t sum_up(const guard_opinion_t *opinions, unsigned count)
 {
-    unsigned narrow = 0;
+    common_t all = {.strictest = GUARD_ROW_FREE};
 
     for (unsigned i = 0; i < count; i++) {
-        if (!opinions[i].is_narrow) {
-            continue;
+        guard_row_e row = opinions[i].row;
+        unsigned is_proven = row == GUARD_ROW_PROVEN;
+
+        all.strictest = guard_policy_strictest(all.strictest, row);
+        all.full += row == GUARD_ROW_FULL;
+        all.proven += is_proven;
+        if (opinions[i].is_narrow) {
+            all.narrow++;
+            all.narrow_proven += is_proven;
         }
-        if (opinions[i].row != GUARD_ROW_PROVEN) {
-            return 0;
-        }
-        narrow++;
     }
-    return narrow || any(opinions, count, GUARD_ROW_PROVEN);
+    return all;
+}
+
+/* Whether the server needs no check to spare for it: it is proven, and
+ * trusted, for the address. Where nothing is counted by address, anywhere. */
+static int is_trusted(const common_t *all)
+{
+    return all->narrow ? all->narrow_proven == all->narrow : all->proven > 0;
 }
 
 /* Whether those records that vouch for proofs still do. */
@@ -84,24 +92,15 @@ static int is_vouched_for(const guard_opinion_t *opinions, unsigned count)
     return 1;
 }
 
-static guard_row_e strictest_of(const guard_opinion_t *opinions, unsigned count)
-{
-    guard_row_e row = GUARD_ROW_FREE;
-
-    for (unsigned i = 0; i < count; i++) {
-        row = guard_policy_strictest(row, opinions[i].row);
-    }
-    return row;
-}
-
 guard_verdict_e guard_verdict_judge(const guard_opinion_t *opinions,
                                     unsigned count, guard_patience_e patience,
                                     int no_check, guard_report_t *report)
 {
     int may_wait = patience == GUARD_MAY_WAIT;
     int shows = !no_check || is_vouched_for(opinions, count);
+    common_t all = sum_up(opinions, count);
 
-    switch (strictest_of(opinions, count)) {
+    switch (all.strictest) {
     case GUARD_ROW_LOCKED:
     case GUARD_ROW_OVER:
         return GUARD_LOCKED;
@@ -122,10 +121,10 @@ guard_verdict_e guard_verdict_judge(const guard_opinion_t *opinions,
     default:
         break;
     }
-    if (any(opinions, count, GUARD_ROW_FULL)) {
+    if (all.full) {
         return may_wait ? GUARD_WAIT : GUARD_BUSY;
     }
-    report->is_proven = is_trusted(opinions, count);
+    report->is_proven = is_trusted(&all);
     if (no_check && !report->is_proven) {
         report->lacks_check = 1;
         return may_wait ? GUARD_WAIT : GUARD_OVERLOAD;
@@ -136,11 +135,15 @@ guard_verdict_e guard_verdict_judge(const guard_opinion_t *opinions,
 unsigned guard_verdict_decisive(const guard_opinion_t *opinions, unsigned count,
                                 guard_verdict_e verdict)
 {
-    guard_row_e row = verdict == GUARD_LOCKED ? GUARD_ROW_LOCKED
-                      : verdict == GUARD_BUSY ? GUARD_ROW_FULL
-                                              : strictest_of(opinions, count);
     unsigned best = count;
+    guard_row_e row;
 
+    if (count < 2) {
+        return 0;
+    }
+    row = verdict == GUARD_LOCKED ? GUARD_ROW_LOCKED
+          : verdict == GUARD_BUSY ? GUARD_ROW_FULL
+                                  : sum_up(opinions, count).strictest;
     for (unsigned i = 0; i < count; i++) {
         if (opinions[i].row == row &&
             (best == count ||

@@ -3,7 +3,8 @@
 #
 # bench/instructions, with few requests: every row of its table is there, the
 # bare module's answer was as long as the guard's, and the exit status says
-# whether a gate was missed. The gates themselves are not judged here.
+# whether a gate was missed. What the guard costs above httpd alone is within
+# its gates; what it comes to in all hangs on httpd's build, and is not judged.
 use strict;
 use warnings;
 use FindBin;
@@ -17,7 +18,7 @@ plan skip_all => 'no MPM prefork here'
   unless AuthGuard::Modules::has('mpm_prefork');
 
 my $bench = AuthGuard::Modules::top() . '/bench/instructions';
-my $said = `REQUESTS=2 timeout 120 '$bench' --functions 2>&1`;
+my $said = `REQUESTS=50 timeout 300 '$bench' --functions 2>&1`;
 my $status = $? >> 8;
 my @rows = map { [split ' '] } $said =~ /^\w.*?  +(\d+ +\d+ +[+-]\d+  .*)$/mg;
 my ($missed, $held) =
@@ -27,6 +28,8 @@ my ($missed, $held) =
 is(scalar(@rows), 8, 'eight rows') or diag($said);
 is($missed + $held, 6, 'six of them have gates');
 is($status, $missed ? 1 : 0, 'the exit status tells of the gates')
+  or diag($said);
+unlike($said, qr/MISSED: above/, 'a refusal and a good request are cheap')
   or diag($said);
 for my $row (@rows) {
     my ($guard, $without, $above) = @$row;

@@ -10,13 +10,17 @@
 
 /* ---- one record ---- */
 
+/* What a record and a slot can name. */
+#define LAST_USEC (((uint64_t)1 << 52) - 1)
+#define LAST_SEC ((1u << GUARD_UNTIL_BITS) - 1)
+
 /** Make a record that much older. */
 static inline void age_record(guard_record_t *record, uint32_t seconds)
 {
     uint64_t usec = seconds * (uint64_t)APR_USEC_PER_SEC;
 
     if (record->phase != GUARD_PHASE_CALM) {
-        record->until_usec -= usec;
+        record->until_usec = (record->until_usec - usec) & LAST_USEC;
     }
     if (record->level) {
         record->level_until_usec -= usec;
@@ -28,7 +32,7 @@ static inline void age_record(guard_record_t *record, uint32_t seconds)
         guard_slot_t *slot = &record->slot[i];
 
         if (slot->state != GUARD_SLOT_EMPTY && slot->until_sec) {
-            slot->until_sec -= seconds;
+            slot->until_sec = (slot->until_sec - seconds) & LAST_SEC;
         }
     }
 }

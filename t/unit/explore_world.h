@@ -188,16 +188,29 @@ static inline guard_shm_bucket_t *bucket_of(const world_t *w, unsigned i)
                                                        w->claim[i].client.id)];
 }
 
+static inline guard_shm_index_t *index_of(const world_t *w, unsigned i)
+{
+    return &w->table->index[guard_shm_table_bucket_of(w->table,
+                                                      w->claim[i].client.id)];
+}
+
 /** Make the empty table say what the state says. */
 static inline void put_state(const world_t *w, const state_t *s)
 {
     for (unsigned i = 0; i < w->records; i++) {
         uint64_t id = s->record[i].id;
 
+        index_of(w, i)->proven_until_usec = 0;
         bucket_of(w, i)->record[i] = s->record[i];
-        bucket_of(w, i)->tag[i] = id ? guard_shm_table_tag_of(id) : 0;
+        index_of(w, i)->tag[i] = id ? guard_shm_table_tag_of(id) : 0;
+    }
+    for (unsigned i = 0; i < w->records; i++) {
         for (unsigned g = 0; g < w->guesses; g++) {
             if (s->proof[i][g]) {
+                guard_shm_proven_note_locked(
+                    w->table,
+                    guard_shm_table_bucket_of(w->table, w->claim[i].client.id),
+                    w->now_usec);
                 w->table->proven[w->proof_at[i][g]] =
                     w->proof_name[i][g] | (NOW_TICK + s->proof[i][g]);
             }
@@ -207,7 +220,7 @@ static inline void put_state(const world_t *w, const state_t *s)
 
 static inline uint32_t proof_count(const world_t *w)
 {
-    return w->table->bucket_count * GUARD_SHM_BUCKET_RECORDS;
+    return w->table->proven_sets * GUARD_SHM_PROVEN_SET;
 }
 
 static inline void note_proof(const world_t *w, state_t *s, uint64_t word)
@@ -239,7 +252,10 @@ static inline void get_state(const world_t *w, state_t *s)
     guard_shm_place_t place[RECORDS_MAX];
 
     for (unsigned i = 0; i < w->records; i++) {
-        place[i] = guard_shm_table_find_locked(w->table, w->claim[i].client.id);
+        uint64_t id = w->claim[i].client.id;
+
+        place[i] = guard_shm_table_find_locked(
+            w->table, guard_shm_table_bucket_of(w->table, id), id);
         s->record[i] = nothing;
         if (place[i].found) {
             guard_shm_table_read_locked(w->table, &place[i], &s->record[i]);
@@ -248,7 +264,7 @@ static inline void get_state(const world_t *w, state_t *s)
     for (unsigned i = 0; i < w->records; i++) {
         if (place[i].found) {
             bucket_of(w, i)->record[place[i].index] = nothing;
-            bucket_of(w, i)->tag[place[i].index] = 0;
+            index_of(w, i)->tag[place[i].index] = 0;
         }
     }
     get_proofs(w, s);

@@ -21,8 +21,9 @@
 #define RECORDS GUARD_SHM_BUCKET_RECORDS
 
 typedef struct image_t {
+    guard_shm_index_t index[BUCKETS_MAX];
     guard_shm_bucket_t bucket[BUCKETS_MAX];
-    uint64_t proven[BUCKETS_MAX * RECORDS];
+    uint64_t proven[BUCKETS_MAX * RECORDS]; /* more than there are */
 } image_t;
 
 static caller_t c;
@@ -229,27 +230,35 @@ static void save(image_t *image)
 {
     const guard_shm_table_t *table = guard_store_shm_table(c.store);
 
+    memcpy(image->index, table->index,
+           table->bucket_count * sizeof image->index[0]);
     memcpy(image->bucket, table->bucket,
            table->bucket_count * sizeof image->bucket[0]);
     memcpy(image->proven, table->proven,
-           table->bucket_count * RECORDS * sizeof image->proven[0]);
+           table->proven_sets * sizeof(uint64_t) * GUARD_SHM_PROVEN_SET);
 }
 
 static void restore(const image_t *image)
 {
     guard_shm_table_t *table = guard_store_shm_table(c.store);
 
+    memcpy(table->index, image->index,
+           table->bucket_count * sizeof image->index[0]);
     memcpy(table->bucket, image->bucket,
            table->bucket_count * sizeof image->bucket[0]);
     memcpy(table->proven, image->proven,
-           table->bucket_count * RECORDS * sizeof image->proven[0]);
+           table->proven_sets * sizeof(uint64_t) * GUARD_SHM_PROVEN_SET);
 }
 
-/* Whether entry i of two buckets is the same. */
-static int same(const guard_shm_bucket_t *a, const guard_shm_bucket_t *b, int i)
+/* Whether entry i of the table is as in an image. */
+static int same(const guard_shm_table_t *table, const image_t *image, int i)
 {
-    return a->tag[i] == b->tag[i] &&
-           !memcmp(&a->record[i], &b->record[i], sizeof a->record[i]);
+    int bucket = i / RECORDS, entry = i % RECORDS;
+
+    return table->index[bucket].tag[entry] == image->index[bucket].tag[entry] &&
+           !memcmp(&table->bucket[bucket].record[entry],
+                   &image->bucket[bucket].record[entry],
+                   sizeof(guard_record_t));
 }
 
 /* @return entries and words of the proven memory that are neither; *changed
@@ -261,14 +270,18 @@ static unsigned strange_parts(const image_t *before, const image_t *after,
     unsigned strange = 0;
 
     for (int i = 0; i < (int)table->bucket_count * RECORDS; i++) {
-        const guard_shm_bucket_t *now = &table->bucket[i / RECORDS];
-        int is_before = same(now, &before->bucket[i / RECORDS], i % RECORDS);
-        int is_after = same(now, &after->bucket[i / RECORDS], i % RECORDS);
+        int is_before = same(table, before, i),
+            is_after = same(table, after, i);
+
+        strange += !is_before && !is_after;
+        *changed += !is_before;
+    }
+    for (uint32_t i = 0; i < table->proven_sets * GUARD_SHM_PROVEN_SET; i++) {
         int was_proven = table->proven[i] == before->proven[i];
         int gets_proven = table->proven[i] == after->proven[i];
 
-        strange += (!is_before && !is_after) || (!was_proven && !gets_proven);
-        *changed += !is_before || !was_proven;
+        strange += !was_proven && !gets_proven;
+        *changed += !was_proven;
     }
     return strange;
 }

@@ -7,7 +7,8 @@
 #include "shm.h"
 #include "stop.h"
 
-#define HELD 3 /* a step in the middle */
+#define HELD 3                                   /* a step in the middle */
+#define TWO_LOCKS (4 * GUARD_SHM_BUCKET_CLIENTS) /* two buckets have one */
 
 static caller_t c;
 static guard_claim_t claim, other;
@@ -33,11 +34,11 @@ static void begin(const char *scope)
     printf("# %s\n", scope);
     shm_close();
     shm_sweep();
-    c.store = shm_serve(GUARD_SHM_CLIENTS_MIN, NULL);
+    c.store = shm_serve(TWO_LOCKS, NULL);
     c.now_usec = (uint64_t)apr_time_from_sec(1000000);
     c.scope = scope;
     memset(&ticket, 0, sizeof ticket);
-    claim = client_in(1, 0);
+    claim = client_in(2, 0);
     other = client_in(0, 0); /* whose lock comes first */
     caller_fail(&c, &claim, 1);
     caller_reserve(&c, &claim, 1, "a:1", GUARD_LAST_TRY, &ticket);
@@ -132,12 +133,12 @@ static void only_his_own_lock(void)
     pid_t pid;
 
     begin("only his own lock");
-    neighbour = client_in(1, 10000);
+    neighbour = client_in(3, 10000);
     pid = stop_child(c.store, settle_wrong, HELD);
     is(caller_attempt(&c, &other, 1, "b:1", GUARD_WRONG), GUARD_ADMIT,
        "a client of another bucket is served");
     is(caller_attempt(&c, &neighbour, 1, "b:1", GUARD_WRONG), 0,
-       "one of the same bucket is not");
+       "one of the bucket beside it is not");
     release(pid);
 }
 

@@ -368,7 +368,8 @@ static const char *difference(const model_t *m, const script_t *s)
     if (record->level != m->level || script_places(record) != places(m)) {
         return "level or places";
     }
-    guard_policy_refresh(&later, guard_policy_forgotten_at(record));
+    guard_policy_refresh(&later,
+                         guard_policy_forgotten_at(record, s->now_usec));
     return guard_policy_is_blank(&later) ? NULL : "when it is forgotten";
 }
 

@@ -16,13 +16,13 @@ static guard_redis_cause_e reach(guard_redis_wire_t *wire)
     return guard_redis_wire_connect(wire, &loopback, 1, fake_later());
 }
 
-static void tell_server(const char *words)
+static void must_be_well(redisReply *reply)
 {
-    redisReply *reply = redis_server_say(server, words);
-
     fake_must(reply->type != REDIS_REPLY_ERROR, reply->str);
     freeReplyObject(reply);
 }
+
+#define tell_server(words) must_be_well(redis_server_say(server, words))
 
 /* @return 1 if it takes connections by TCP, too: Redis 7 does when told */
 static int open_port(void)

@@ -107,9 +107,10 @@ static inline void model_save(model_t *model)
 }
 
 /* When the key is to go. */
-static inline uint64_t model_forgotten_at(const model_t *model)
+static inline uint64_t model_forgotten_at(const model_t *model,
+                                          uint64_t now_usec)
 {
-    uint64_t at_usec = guard_policy_forgotten_at(&model->record);
+    uint64_t at_usec = guard_policy_forgotten_at(&model->record, now_usec);
     uint64_t proven_usec =
         model->proven_count ? model->proven[0].until_sec * 1000000ull : 0;
 

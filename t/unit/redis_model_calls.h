@@ -75,7 +75,7 @@ static inline unsigned model_take(model_t *model, const model_try_t *a_try,
     }
     if (row == GUARD_ROW_CHECKING &&
         model_is_crowded(model, a_try->guess.tag)) {
-        model->record.limit = a_try->policy->limit;
+        model->record.limit = a_try->policy->limit & 1023u;
         return flags;
     }
     hold = guard_policy_take(&model->record, a_try->policy, row, &a_try->guess,

@@ -77,7 +77,7 @@ static int same(const char *what, const guard_redis_answer_t *got,
 static int lives_right(const player_t *player)
 {
     char key[GUARD_REDIS_KEY_MAX];
-    uint64_t forgotten_at = model_forgotten_at(&player->model);
+    uint64_t forgotten_at = model_forgotten_at(&player->model, now_usec);
     long long left_ms, right_ms;
 
     if (!player->model.saved) {

@@ -47,15 +47,19 @@ static model_try_t new_try(const player_t *player)
                          .accept = ACCEPT[below(9)],
                          .joined = once_in(8),
                          .waited = once_in(4)};
+    uint32_t guess;
 
     /* Mostly the client's own; directories may differ in what they allow. */
     a_try.policy = once_in(10)
                        ? &POLICIES[below(POLICY_COUNT)]
                        : &POLICIES[player->claim.client.id % POLICY_COUNT];
-    a_try.guess.user = (uint32_t)below(USERS) + 77;
-    a_try.guess.proven_tag = (uint32_t)below(GUESSES) * 0x1fffffffu;
-    a_try.guess.tag = once_in(6) ? (uint32_t)(tokens * 2654435761u) /* digest */
-                                 : a_try.guess.proven_tag;
+    /* A tag names its user, and a record keeps GUARD_TAG_BITS of it. */
+    guess = (uint32_t)below(GUESSES);
+    a_try.guess.user = guess % USERS + 77;
+    a_try.guess.proven_tag = guess * 0xffffffu;
+    a_try.guess.tag = once_in(6)
+                          ? (uint32_t)(tokens * 2654435761u) >> 5 /* digest */
+                          : a_try.guess.proven_tag;
     if (once_in(20)) {
         a_try.not_after_usec = now_usec + 1 - (uint64_t)below(3);
     }

@@ -10,6 +10,8 @@
 #define NOW ((uint64_t)apr_time_from_sec(1000000))
 #define SIZE GUARD_SHM_CLIENTS_MIN
 
+#define LAST_USEC (((uint64_t)1 << 52) - 1) /* that a record can name */
+
 static const guard_secret_t KEY = {{1, 2, 3}};
 
 static uint64_t still(void) { return NOW; }
@@ -25,7 +27,8 @@ static caller_t serve(void)
 
 static uint64_t place_of(const guard_shm_table_t *table, uint64_t id)
 {
-    guard_shm_place_t place = guard_shm_table_find_locked(table, id);
+    guard_shm_place_t place = guard_shm_table_find_locked(
+        table, guard_shm_table_bucket_of(table, id), id);
 
     return place.found
                ? place.bucket * (uint64_t)GUARD_SHM_BUCKET_RECORDS + place.index
@@ -38,18 +41,18 @@ static guard_shm_bucket_t *bucket_at(const guard_shm_table_t *table,
     return &table->bucket[index / GUARD_SHM_BUCKET_RECORDS];
 }
 
-static void spoil_id(guard_record_t *record) { record->id ^= 1; }
+static void spoil_id(guard_record_t *record) { record->id ^= 2; }
 static void spoil_kind(guard_record_t *record) { record->kind = 77; }
 static void spoil_phase(guard_record_t *record) { record->phase = 3; }
 static void spoil_slot(guard_record_t *record) { record->slot[2].state = 7; }
-static void spoil_waiters(guard_record_t *record) { record->waiters = 200; }
+static void spoil_waiters(guard_record_t *record) { record->waiters = 63; }
 static void spoil_all(guard_record_t *record)
 {
     memset(record, 0xa5, sizeof *record);
 }
 static void spoil_end(guard_record_t *record)
 {
-    record->until_usec = UINT64_MAX / 2;
+    record->until_usec = LAST_USEC;
 }
 
 static void a_damaged_entry_goes_alone(void)
@@ -142,6 +145,13 @@ static void any_noise_is_survived(void)
     ok(fine, "a table with noise anywhere in it is opened, used and sound");
 }
 
+static void put_noise(void *to, size_t size, uint64_t *seed)
+{
+    for (size_t i = 0; i < size; i++) {
+        ((unsigned char *)to)[i] = (unsigned char)random_next(seed);
+    }
+}
+
 /* Where every entry of a bucket is taken by noise that looks locked, newcomers
  * take its place; nor does noise in the overflow record speak for them. */
 static void noise_locks_nobody_out(void)
@@ -155,12 +165,11 @@ static void noise_locks_nobody_out(void)
     for (uint32_t i = 0; i < table->bucket_count; i++) {
         guard_shm_bucket_t *bucket = &table->bucket[i];
 
-        for (size_t j = 0; j < sizeof *bucket; j++) {
-            ((unsigned char *)bucket)[j] = (unsigned char)random_next(&seed);
-        }
+        put_noise(&table->index[i], sizeof table->index[i], &seed);
+        put_noise(bucket, sizeof *bucket, &seed);
         for (int j = 0; j < GUARD_SHM_BUCKET_RECORDS; j++) {
             bucket->record[j].phase = GUARD_PHASE_LOCKED;
-            bucket->record[j].until_usec = UINT64_MAX - 1;
+            bucket->record[j].until_usec = LAST_USEC;
         }
     }
     is(caller_fail(&c, &claim, 3), 2, "noise in all records locks nobody out");

@@ -77,8 +77,8 @@ UNIT := $(UNIT_SRC:t/unit/%.c=$B/t/%.t) $(FUZZ_SRC:fuzz/%.c=$B/t/replay_%.t)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all help install clean test demo deps unit check-asan check-tsan fuzz \
-	tidy format soak model uninstall deb check-deb bench-instructions \
-	bench-store
+	tidy format soak model uninstall deb check-deb bench bench-deps \
+	bench-instructions bench-store
 
 all: $B/mod_auth_guard.so $B/htguard ## build the modules and htguard
 ifneq ($(REDIS_LIBS),)
@@ -220,8 +220,16 @@ check-deb: deb ## as root: install, upgrade and purge them in a scratch Debian
 $B/bench/store: $(patsubst %.c,$B/%.o,$(wildcard bench/store*.c)) $B/lower.a
 	$(CC) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $^ $(APR_LIBS)
 
-bench-instructions bench-store: export AUTHGUARD_SO = \
+bench bench-instructions bench-store: export AUTHGUARD_SO = \
 	$(abspath $B/mod_auth_guard.so)
+
+bench-deps: ## fetch what `make bench` compares with; nothing of it is installed
+	@tools/deps bench
+
+bench: ## measure beside the peers, for some 12 minutes; QUICK=1: 2
+	@tools/deps build
+	@$(MAKE) --no-print-directory all
+	@bench/run $(if $(QUICK),--quick) $(ARGS)
 
 bench-instructions: ## count the instructions of a request, exactly
 	@tools/deps
@@ -244,11 +252,11 @@ model: $B/t/explore.t $B/t/explore_pair.t ## explore the store's protocol: all s
 # lies apart. httpd's children can't give reasons for undefined behaviour, so
 # there it traps.
 #
-# Not in httpd under ASan: the demo starts an httpd by itself; bench_*,
+# Not in httpd under ASan: the demo starts an httpd by itself; bench, bench_*,
 # fault_graceful, flood_cost, flood_slow, redis_budget, redis_cost and soak
 # measure; house looks at the module as it ships, and valgrind is one of its own
 # kind.
-NOT_ASAN := bench_instructions bench_store demo fault_graceful flood_cost \
+NOT_ASAN := bench bench_instructions bench_store demo fault_graceful flood_cost \
 	flood_slow house redis_budget redis_cost soak valgrind
 # Under ThreadSanitizer, which is slow: not what searches long in one thread,
 # and in httpd where threads meet.

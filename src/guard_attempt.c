@@ -21,6 +21,7 @@
  * provider `guard` (guard_provider.c) reserves and settles by itself.
  */
 #include "guard_attempt.h"
+#include "guard_attempt_judge.h"
 #include "guard_reply.h"
 #include "guard_reserve.h"
 #include "guard_scope.h"
@@ -58,91 +59,6 @@ static int verify(request_rec *r, int settled)
     return status;
 }
 
-/*
- * mod_auth_digest looks at the nonce last: stale means a right password. Only
- * an opaque that it does not know makes it say stale to a wrong one, too;
- * where one was sent, the word is worth nothing.
- */
-static int is_stale(const guard_attempt_t *a)
-{
-    const char *challenge =
-        apr_table_get(a->r->err_headers_out, a->r->proxyreq == PROXYREQ_PROXY
-                                                 ? "Proxy-Authenticate"
-                                                 : "WWW-Authenticate");
-    const char *stale;
-
-    if (!challenge || a->credentials.scheme != GUARD_SCHEME_DIGEST ||
-        strncasecmp(challenge, "Digest ", 7)) {
-        return 0;
-    }
-    stale = guard_credentials_parameter(a->r->pool, challenge + 7, "stale");
-    return stale && !strcasecmp(stale, "true") &&
-           !guard_credentials_parameter(a->r->pool, a->credentials.parameters,
-                                        "opaque");
-}
-
-/*
- * Was it this guess that let the request in? mod_auth_basic and
- * mod_auth_digest look at nothing but the header. Under any other AuthType it
- * may have been a cookie, and then the user is somebody else: such a success
- * must not prove a guess. mod_auth_gssapi says "Basic" of a password; others
- * may name the user as he named himself, or make bob@REALM of bob.
- */
-static int came_in_by(const guard_attempt_t *a)
-{
-    const char *user = a->credentials.user;
-    const char *by = a->r->ap_auth_type;
-    size_t length = strlen(user);
-
-    return a->auth == GUARD_AUTH_BASIC || a->auth == GUARD_AUTH_DIGEST ||
-           (a->credentials.scheme == GUARD_SCHEME_BASIC && by &&
-            !strcasecmp(by, "Basic")) ||
-           (a->r->user && !strncmp(a->r->user, user, length) &&
-            (!a->r->user[length] || a->r->user[length] == '@'));
-}
-
-static int note_basic(void *is_offered, const char *name, const char *challenge)
-{
-    (void)name;
-    *(int *)is_offered |= !strncasecmp(challenge, "Basic ", 6);
-    return 1;
-}
-
-/*
- * Was this 401 about the guess? httpd's own modules set the user before they
- * check, so that without one nobody took these credentials for his. Others
- * (gssapi) set him only when the password was right; where such a module
- * offers Basic, it has looked at a Basic header.
- */
-static int is_about_guess(const guard_attempt_t *a)
-{
-    int is_offered = 0;
-
-    if (a->r->user || a->credentials.scheme != GUARD_SCHEME_BASIC ||
-        a->auth == GUARD_AUTH_BASIC) {
-        return a->r->user && !is_stale(a);
-    }
-    apr_table_do(note_basic, &is_offered, a->r->err_headers_out,
-                 a->r->proxyreq == PROXYREQ_PROXY ? "Proxy-Authenticate"
-                                                  : "WWW-Authenticate",
-                 NULL);
-    return is_offered;
-}
-
-/* What httpd's answer says about the guess. */
-static guard_outcome_e judge(const guard_attempt_t *a, int status)
-{
-    switch (status) {
-    case OK:
-        return came_in_by(a) ? GUARD_RIGHT : GUARD_ABANDONED;
-    case HTTP_UNAUTHORIZED:
-    case HTTP_PROXY_AUTHENTICATION_REQUIRED:
-        return is_about_guess(a) ? GUARD_WRONG : GUARD_ABANDONED;
-    default:
-        return GUARD_ABANDONED; /* our side's fault, not the client's */
-    }
-}
-
 /* The answer to a 401 that httpd's own modules gave. A form that refused has
  * put its reason into the view; its login page must stay reachable. */
 static int answer_unauthorized(guard_attempt_t *a, int status)
@@ -153,8 +69,9 @@ static int answer_unauthorized(guard_attempt_t *a, int status)
         return status;
     }
     if (status == HTTP_UNAUTHORIZED && view->answer == GUARD_ANSWER_NONE) {
-        view->answer = is_about_guess(a) ? GUARD_ANSWER_WRONG
-                                         : GUARD_ANSWER_NO_CREDENTIALS;
+        view->answer = guard_attempt_is_about_guess(a)
+                           ? GUARD_ANSWER_WRONG
+                           : GUARD_ANSWER_NO_CREDENTIALS;
     }
     if (guard_reserve_observes(a)) {
         guard_reply_describe(view, guard_conf_response(a->conf));
@@ -209,7 +126,7 @@ static int check_guess(guard_attempt_t *a)
         return guard_reserve_observes(a) ? pass_on(a, 1) : refuse(a);
     }
     status = verify(a->r, 1);
-    guard_reserve_settle(a, judge(a, status));
+    guard_reserve_settle(a, guard_attempt_judge(a, status));
     status = answer_unauthorized(a, status);
     guard_vars_export(a->r, &a->visit->view);
     return status;
@@ -324,7 +241,7 @@ static int keep_out(guard_attempt_t *a)
     guard_reserve_note_locked(a, is_guess(a, scheme));
     guard_reply_describe(&a->visit->view, response_of(a));
     guard_vars_export(a->r, &a->visit->view);
-    return guard_reply_send(a->r, &a->visit->view, response_of(a));
+    return guard_reply_refuse_at_once(a->r, &a->visit->view, response_of(a));
 }
 
 static int check_guarded(guard_attempt_t *a)

@@ -1,30 +1,26 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * Statuses, headers and the moment at which a body is replaced.
+ * Statuses and headers, and which way an answer goes.
  *
- * Owns what of an answer is HTTP. Refuses to know why an answer was chosen
- * (guard_attempt) and what it says (guard_reply_body). Invariant: a refusal
+ * Owns what of an answer is HTTP, but for its body (guard_reply_send.c).
+ * Refuses to know why an answer was chosen (guard_attempt) and what it says
+ * (guard_reply_body). Invariant: a refusal
  * for the same reason gives the same headers and body whatever the request
  * carried, but for the times in it; nothing here reads a password.
  */
-#include "guard_reply.h"
-#include "guard_reply_body_page.h"
+#include "guard_reply_inside.h"
 
 #include <apr_strings.h>
 #include <http_core.h>
+#include <mod_core.h>
 #include <http_protocol.h>
 #include <http_request.h>
-#include <mod_core.h>
-#include <util_filter.h>
-
-#define FILTER_NAME "AUTH_GUARD_ANSWER"
 
 /* A place is free again in well under a second: the smallest number that
  * Retry-After has. */
 #define RETRY_SOON_SEC 1
 
-static ap_filter_rec_t *answer_filter; /* [fork] */
-static int unauthorized_index;         /* [fork] of httpd's responses */
+static int unauthorized_index; /* [fork] of httpd's responses */
 
 static int substatus_of(guard_answer_e answer, int status)
 {
@@ -133,7 +129,8 @@ static void challenge(request_rec *r, int has_headers)
 }
 
 /* Mostly nothing stands there yet, and need not be looked for. */
-static void set_headers(request_rec *r, int status, const char *retry_after)
+void guard_reply_set_headers(request_rec *r, int status,
+                             const char *retry_after)
 {
     guard_request_t *request = guard_chain_request(r);
     int has_headers = !apr_is_empty_table(r->err_headers_out);
@@ -217,7 +214,12 @@ void guard_reply_describe(guard_view_t *view, guard_response_e response)
 
 void guard_reply_prepare(request_rec *r, const guard_view_t *view)
 {
-    set_headers(r, view->status, view->retry_after);
+    guard_reply_set_headers(r, view->status, view->retry_after);
+}
+
+void guard_reply_learn_index(void)
+{
+    unauthorized_index = ap_index_of_response(HTTP_UNAUTHORIZED);
 }
 
 /* httpd looks an index up in a list; this one is wanted most. */
@@ -236,6 +238,12 @@ int guard_reply_may_send(request_rec *r, guard_answer_e answer,
            !r->assbackwards && !ap_response_code_string(r, index_of(status));
 }
 
+int guard_reply_refuse_at_once(request_rec *r, const guard_view_t *view,
+                               guard_response_e response)
+{
+    return is_to_drop(r, view, response) ? drop(r) : guard_reply_send(r, view);
+}
+
 int guard_reply_refuse(request_rec *r, const guard_view_t *view,
                        guard_response_e response)
 {
@@ -243,185 +251,8 @@ int guard_reply_refuse(request_rec *r, const guard_view_t *view,
         return drop(r);
     }
     if (guard_reply_may_send(r, view->answer, response)) {
-        return guard_reply_send(r, view, response);
+        return guard_reply_send(r, view);
     }
     guard_reply_prepare(r, view);
     return view->status;
-}
-
-/* Is this error response the one that the view speaks of? ap_die has made
- * 407 of a proxy's 401; a refused authorization left the choice to others. */
-static int is_ours(const request_rec *r, const guard_view_t *view)
-{
-    int status = r->status;
-
-    if (view->observed || view->answer == GUARD_ANSWER_NONE) {
-        return 0;
-    }
-    if (status == HTTP_PROXY_AUTHENTICATION_REQUIRED) {
-        status = HTTP_UNAUTHORIZED;
-    }
-    if (view->answer == GUARD_ANSWER_NOT_ALLOWED && !view->status) {
-        return status == HTTP_UNAUTHORIZED || status == HTTP_FORBIDDEN;
-    }
-    return status == view->status;
-}
-
-/* An ErrorDocument's text wins. A path here means that the document itself
- * failed, and our words are better than none. */
-static int has_document_text(request_rec *r)
-{
-    const char *document =
-        ap_response_code_string(r, ap_index_of_response(r->status));
-
-    return document && document[0] == '"';
-}
-
-/** What is to be said, and in what form. */
-typedef struct answer_t {
-    guard_body_e form;
-    guard_body_t what;
-} answer_t;
-
-static answer_t compose(request_rec *r, const guard_view_t *view)
-{
-    const guard_request_t *request = guard_chain_known(r);
-    const char *accept = request && request->accept
-                             ? request->accept
-                             : apr_table_get(r->headers_in, "Accept");
-    answer_t answer = {.form = guard_body_negotiate(accept)};
-    guard_body_t *what = &answer.what;
-
-    what->answer = view->answer;
-    what->status = r->status;
-    what->substatus = view->substatus;
-    what->retry_after_sec = view->retry_after_sec;
-    if (view->answer == GUARD_ANSWER_LOCKED) {
-        what->until = apr_time_from_sec(apr_time_sec(
-            r->request_time + view->remaining_usec + APR_USEC_PER_SEC - 1));
-    }
-    what->proxy = r->proxyreq == PROXYREQ_PROXY;
-    return answer;
-}
-
-/* A bucket with the body, and the headers that speak of it. */
-static apr_bucket *make_bucket(request_rec *r, const answer_t *answer)
-{
-    apr_size_t length = 0;
-    const char *body =
-        guard_page_get(r->pool, answer->form, &answer->what, &length);
-
-    ap_set_content_type_ex(r, guard_body_media_type(answer->form), 1);
-    ap_set_content_length(r, (apr_off_t)length);
-    return apr_bucket_heap_create(body, length, guard_page_release,
-                                  r->connection->bucket_alloc);
-}
-
-void guard_reply_insert_filter(request_rec *r)
-{
-    const guard_request_t *request = guard_chain_known(r);
-    const guard_view_t *view;
-    answer_t answer;
-
-    if (request && request->sent) {
-        return;
-    }
-    view = guard_chain_view(r);
-    if (!is_ours(r, view)) {
-        return;
-    }
-    set_headers(r, r->status, view->retry_after);
-    if (has_document_text(r)) {
-        return;
-    }
-    apr_table_mergen(r->err_headers_out, "Vary", "Accept");
-    answer = compose(r, view);
-    ap_add_output_filter_handle(answer_filter,
-                                apr_pmemdup(r->pool, &answer, sizeof(answer)),
-                                r, r->connection);
-}
-
-/* What httpd's own error responses leave of the headers so far
- * (ap_send_error_response): those meant for errors. */
-static void drop_headers(request_rec *r)
-{
-    apr_table_t *headers = r->headers_out;
-
-    r->headers_out = r->err_headers_out;
-    r->err_headers_out = headers;
-    apr_table_clear(headers);
-    r->content_languages = NULL;
-    r->content_encoding = NULL;
-}
-
-int guard_reply_send(request_rec *r, const guard_view_t *view,
-                     guard_response_e response)
-{
-    apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
-    apr_bucket_brigade *brigade;
-    answer_t answer;
-
-    if (is_to_drop(r, view, response)) {
-        return drop(r);
-    }
-    guard_chain_request(r)->sent = 1;
-    r->status = view->status;
-    if (view->answer ==
-        GUARD_ANSWER_OVERLOAD) { /* ap_status_drops_connection */
-        r->connection->keepalive = AP_CONN_CLOSE;
-    }
-    set_headers(r, r->status, view->retry_after);
-    apr_table_addn(r->err_headers_out, "Vary", "Accept");
-    /* Such as a cache's, which saves what it is to be told. */
-    r->output_filters = r->proto_output_filters;
-    ap_run_insert_error_filter(r);
-    drop_headers(r);
-
-    answer = compose(r, view);
-    brigade = apr_brigade_create(r->pool, alloc);
-    APR_BRIGADE_INSERT_TAIL(brigade, make_bucket(r, &answer));
-    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(alloc));
-    ap_pass_brigade(r->output_filters, brigade);
-    return DONE;
-}
-
-/* Delete what stands before the end, but for word of an error (a request body
- * that broke off, say), which httpd has to see. */
-static apr_bucket *swallow(apr_bucket_brigade *brigade)
-{
-    apr_bucket *bucket = APR_BRIGADE_FIRST(brigade);
-
-    while (bucket != APR_BRIGADE_SENTINEL(brigade) &&
-           !APR_BUCKET_IS_EOS(bucket)) {
-        apr_bucket *next = APR_BUCKET_NEXT(bucket);
-
-        if (!AP_BUCKET_IS_ERROR(bucket)) {
-            apr_bucket_delete(bucket);
-        }
-        bucket = next;
-    }
-    return bucket;
-}
-
-/* Put our body before the end of httpd's. Type and length are set here, since
- * httpd sets those of its own body after the filter was put in. For HEAD only
- * the end comes by, and the same steps make the same headers as for GET. */
-static apr_status_t send_answer(ap_filter_t *f, apr_bucket_brigade *brigade)
-{
-    const answer_t *answer = f->ctx;
-    apr_bucket *end = swallow(brigade);
-
-    if (end == APR_BRIGADE_SENTINEL(brigade)) {
-        return APR_SUCCESS;
-    }
-    APR_BUCKET_INSERT_BEFORE(end, make_bucket(f->r, answer));
-    ap_remove_output_filter(f);
-    return ap_pass_brigade(f->next, brigade);
-}
-
-void guard_reply_register(void)
-{
-    unauthorized_index = ap_index_of_response(HTTP_UNAUTHORIZED);
-    answer_filter = ap_register_output_filter(FILTER_NAME, send_answer, NULL,
-                                              AP_FTYPE_RESOURCE);
 }

@@ -33,25 +33,16 @@ int guard_reply_may_send(request_rec *r, guard_answer_e answer,
                          guard_response_e response);
 
 /**
- * Send the answer now, in the check_authn hook, where guard_reply_may_send
- * allows it: the same bytes as by way of ap_die, for a fraction of the work.
- * (Only a request body that is too long or malformed has less of a say: ap_die
- * reads it before the answer goes out, this does after, and then closes.)
- * Under GUARD_RESPONSE_DROP a locked client's connection is closed instead,
- * where it may be.
- *
- * @return DONE
- */
-int guard_reply_send(request_rec *r, const guard_view_t *view,
-                     guard_response_e response);
-
-/**
  * Refuse by what view speaks of: dropped, sent or prepared.
  * @return the status to return from the hook; DONE where it was sent or
  * dropped
  */
 int guard_reply_refuse(request_rec *r, const guard_view_t *view,
                        guard_response_e response);
+
+/** The same where guard_reply_may_send has said 1. @return DONE */
+int guard_reply_refuse_at_once(request_rec *r, const guard_view_t *view,
+                               guard_response_e response);
 
 /**
  * insert_error_filter: complete the headers of a guarded answer (a refused

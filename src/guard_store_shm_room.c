@@ -54,8 +54,8 @@ static int victim_locked(const search_t *search, int *evicts)
         guard_record_t record;
         uint64_t at_usec;
 
-        if (!may_take(search, i) ||
-            is_out(&search->record[i], soonest_usec, search->now_usec)) {
+        if (is_out(&search->record[i], soonest_usec, search->now_usec) ||
+            !may_take(search, i)) {
             continue;
         }
         record = search->record[i];

@@ -65,7 +65,7 @@ static int answer_unauthorized(guard_attempt_t *a, int status)
 {
     guard_view_t *view = &a->visit->view;
 
-    if (status == OK) {
+    if (status == OK && !guard_reserve_observes(a)) {
         return status;
     }
     if (status == HTTP_UNAUTHORIZED && view->answer == GUARD_ANSWER_NONE) {

@@ -89,17 +89,27 @@ const char *guard_conf_face_fake(cmd_parms *cmd, void *dir_conf,
  * expression, and nothing that is escaped in a header. */
 static int is_constant(const char *word) { return !strpbrk(word, "%$\\\""); }
 
+/* The one word of a directive that takes one; NULL where there are more or
+ * fewer, of which its owner complains. */
+static const char *only_word(cmd_parms *cmd, const char *args)
+{
+    const char *word = ap_getword_conf(cmd->pool, &args);
+
+    return *word && !*args ? word : NULL;
+}
+
 /* httpd takes "None" for no AuthType. */
 const char *guard_conf_face_type(cmd_parms *cmd, void *dir_conf,
-                                 const char *word)
+                                 const char *args)
 {
     guard_dir_conf_t *conf = dir_conf;
+    const char *word = only_word(cmd, args);
 
-    conf->is_said = 1;
     if (!ap_find_linked_module("mod_authn_core.c")) {
         return miss_owner(cmd);
     }
-    conf->auth = is_constant(word) && strcasecmp(word, "None")
+    conf->is_said = 1;
+    conf->auth = word && is_constant(word) && strcasecmp(word, "None")
                      ? guard_conf_auth(word)
                      : GUARD_AUTH_ASK;
     conf->auth_type = word;
@@ -107,18 +117,19 @@ const char *guard_conf_face_type(cmd_parms *cmd, void *dir_conf,
 }
 
 const char *guard_conf_face_name(cmd_parms *cmd, void *dir_conf,
-                                 const char *word)
+                                 const char *args)
 {
     guard_dir_conf_t *conf = dir_conf;
+    const char *word = only_word(cmd, args);
 
-    conf->is_said = 1;
     if (!ap_find_linked_module("mod_authn_core.c") &&
         !ap_find_linked_module("mod_auth_digest.c")) {
         return miss_owner(cmd);
     }
+    conf->is_said = 1;
     conf->realm = GUARD_ASK;
     conf->challenge = NULL;
-    if (is_constant(word)) {
+    if (word && is_constant(word)) {
         conf->realm = word;
         conf->challenge =
             apr_pstrcat(cmd->pool, "Basic realm=\"", word, "\"", NULL);

@@ -23,9 +23,9 @@ const char *guard_conf_face_fake(cmd_parms *cmd, void *dir_conf,
 
 /** AuthType and AuthName: note what does not hang on the request. */
 const char *guard_conf_face_type(cmd_parms *cmd, void *dir_conf,
-                                 const char *word);
+                                 const char *args);
 const char *guard_conf_face_name(cmd_parms *cmd, void *dir_conf,
-                                 const char *word);
+                                 const char *args);
 
 /** AuthFormProvider, the same with mod_auth_form; but guard must be alone. */
 const char *guard_conf_face_form(cmd_parms *cmd, void *dir_conf,

@@ -47,10 +47,11 @@
 /* A slot that was written within GUARD_REFRESH_SEC ends within this. */
 #define CATCH_UP_USEC                                                          \
     (GUARD_WINDOW_USEC_MAX + apr_time_from_sec(2 * GUARD_REFRESH_SEC))
-#define LONG_AGO_SEC (6 * 86400)
+#define LONG_AGO_SEC 86400
 
 _Static_assert(apr_time_sec(CATCH_UP_USEC) < 1 << (GUARD_UNTIL_BITS - 1) &&
-                   LONG_AGO_SEC + 2 * GUARD_REFRESH_SEC <
+                   LONG_AGO_SEC + apr_time_sec(GUARD_WINDOW_USEC_MAX) +
+                           2 * GUARD_REFRESH_SEC <
                        1 << (GUARD_UNTIL_BITS - 1),
                "within half of what the bits count, ahead and back");
 

@@ -172,11 +172,19 @@ void guard_policy_catch_up(guard_record_t *record, uint64_t then_usec,
                            uint64_t now_usec);
 #define GUARD_REFRESH_SEC 86400
 
+/** @return the record's phase; calm for what is none, as noise leaves it. */
+static inline guard_phase_e guard_policy_phase_of(const guard_record_t *record)
+{
+    return record->phase <= GUARD_PHASE_LOCKED ? record->phase
+                                               : GUARD_PHASE_CALM;
+}
+
 /** @return the phase that a refresh would leave. */
 static inline guard_phase_e guard_policy_phase_at(const guard_record_t *record,
                                                   uint64_t now_usec)
 {
-    return now_usec < record->until_usec ? record->phase : GUARD_PHASE_CALM;
+    return now_usec < record->until_usec ? guard_policy_phase_of(record)
+                                         : GUARD_PHASE_CALM;
 }
 
 /** @return the level that a refresh would leave. */

@@ -136,6 +136,25 @@ static apr_status_t close_idle(guard_ticket_t *ticket, guard_report_t *report)
     return APR_SUCCESS;
 }
 
+/* Claims that found no room may share one overflow record. What was taken there
+ * was taken once. @return the claim that it was settled with, or -1 */
+static int settled_before(const guard_ticket_t *ticket, unsigned i,
+                          const guard_locked_t *locked)
+{
+    for (unsigned k = 0; ticket->overflow[i] && k < i; k++) {
+        if (ticket->overflow[k] &&
+            guard_shm_overflow_of(locked->bucket[k],
+                                  ticket->claim[k].client.tenant)
+                    .bucket ==
+                guard_shm_overflow_of(locked->bucket[i],
+                                      ticket->claim[i].client.tenant)
+                    .bucket) {
+            return (int)k;
+        }
+    }
+    return -1;
+}
+
 static apr_status_t shm_settle(guard_store_t *store, uint64_t now_usec,
                                guard_ticket_t *ticket, guard_outcome_e outcome,
                                guard_report_t *report)
@@ -164,7 +183,13 @@ static apr_status_t shm_settle(guard_store_t *store, uint64_t now_usec,
     begin_report(report, ticket->claim_count);
     for (unsigned i = 0; i < ticket->claim_count; i++) {
         guard_claim_view_t view;
+        int before = settled_before(ticket, i, &locked);
 
+        if (before >= 0) {
+            report->standing[i] = report->standing[before];
+            report->standing[i].event = GUARD_EVENT_NONE;
+            continue;
+        }
         guard_shm_claim_load_held_locked(table, ticket, i, &locked, table_usec,
                                          &view);
         report->standing[i].event =
@@ -334,7 +359,12 @@ apr_status_t guard_store_shm_open(guard_store_t **store,
 
 uint32_t guard_store_shm_layout(void)
 {
-    return LAYOUT * 65536u + (uint32_t)sizeof(guard_shm_store_t);
+    uint32_t layout = LAYOUT;
+
+    layout = layout * 31 + GUARD_SHM_VERSION;
+    layout = layout * 4099 + (uint32_t)sizeof(guard_record_t);
+    layout = layout * 31 + GUARD_SHM_BUCKET_CLIENTS;
+    return layout * 4099 + (uint32_t)sizeof(guard_shm_store_t);
 }
 
 guard_shm_handle_t guard_store_shm_handle(const guard_store_t *store)

@@ -128,13 +128,12 @@ static unsigned drop_damaged_locked(guard_shm_table_t *table, uint32_t number,
 /* A lock that is not to be had is waited for once, not for each bucket. */
 unsigned guard_shm_mend_drop_damaged(guard_shm_table_t *table)
 {
-    uint64_t table_usec =
-        guard_shm_clock_read(table, guard_shm_world.clock_usec());
     uint8_t is_closed[GUARD_SHM_STRIPES] = {0};
     unsigned dropped = 0;
 
     for (uint32_t i = 0; i < table->bucket_count; i++) {
         uint32_t stripe = guard_shm_table_stripe_of(i);
+        uint64_t table_usec;
 
         if (is_closed[stripe]) {
             continue;
@@ -143,6 +142,8 @@ unsigned guard_shm_mend_drop_damaged(guard_shm_table_t *table)
             is_closed[stripe] = 1;
             continue;
         }
+        /* Others go on meanwhile: what they wrote last is not in the future. */
+        table_usec = guard_shm_clock_read(table, guard_shm_world.clock_usec());
         guard_shm_table_renew_locked(table, i, table_usec);
         dropped += drop_damaged_locked(table, i, table_usec);
         guard_shm_table_unlock(table, stripe);

@@ -28,9 +28,10 @@ static uint64_t mix(uint64_t id, uint32_t proven_tag)
     return hash ^ hash >> 29;
 }
 
+/* Chosen by the bits that an entry does not keep. */
 static _Atomic uint64_t *set_of(const guard_shm_table_t *table, uint64_t hash)
 {
-    uint64_t set = (hash & UINT32_MAX) * table->proven_sets >> 32;
+    uint64_t set = (hash & UNTIL_MASK) * table->proven_sets >> 24;
 
     return &table->proven[set * GUARD_SHM_PROVEN_SET];
 }

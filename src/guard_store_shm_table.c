@@ -179,6 +179,7 @@ apr_status_t guard_shm_table_lock(guard_shm_table_t *table, uint32_t number)
     }
     rv = guard_shm_lock_take(&stripe->lock, GUARD_SHM_LOCK_USEC);
     if (rv == EOWNERDEAD) {
+        atomic_thread_fence(memory_order_seq_cst); /* all that it wrote */
         restore_locked(table, stripe);
         rv = APR_SUCCESS;
     }

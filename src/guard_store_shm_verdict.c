@@ -217,8 +217,9 @@ void guard_shm_verdict_judge(const guard_shm_table_t *table,
         opinion->is_proven =
             opinion->row == GUARD_ROW_PROVEN ||
             (opinion->is_narrow && guard_verdict_is_open(opinion->row) &&
-             guard_shm_proven_any_locked(table, view->place.bucket,
-                                         table_usec) &&
+             guard_shm_proven_any_locked(
+                 table, guard_shm_table_bucket_of(table, client->id),
+                 table_usec) &&
              guard_shm_proven_find(table, client->id, guess->proven_tag,
                                    table_usec));
         /* Who was let wait for the verdict, and it was right, needs no trust.

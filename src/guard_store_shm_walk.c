@@ -80,15 +80,15 @@ static void fill_entry(const guard_shm_table_t *table,
     entry->counted = counted_of(record);
     entry->addr = record->addr;
     entry->bits = record->bits;
-    entry->phase = record->phase;
+    entry->phase = guard_policy_phase_of(record);
     entry->failures = record->failures;
     entry->limit = record->limit;
     entry->level = record->level;
-    if (record->phase != GUARD_PHASE_CALM) {
+    if (entry->phase != GUARD_PHASE_CALM) {
         entry->remaining_usec =
             (apr_interval_time_t)(record->until_usec - table_usec);
     }
-    if (record->phase == GUARD_PHASE_LOCKED) {
+    if (entry->phase == GUARD_PHASE_LOCKED) {
         uint64_t since_usec = guard_policy_locked_since(record);
 
         /* It may have begun since the walk did. */

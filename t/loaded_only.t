@@ -3,7 +3,8 @@
 #
 # The bug: a second server with the same DefaultRuntimeDir did not start, for
 # no other reason than that the module is loaded in both, which is to change
-# nothing anywhere.
+# nothing anywhere. And another: a bad AuthType or AuthName was told of in the
+# guard's words instead of its owner's.
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use AuthGuard::Test;
@@ -20,6 +21,8 @@ sub server {
         "DefaultRuntimeDir $runtime", '');
 
     $t->dir('plain', basic());
+    $t->dir('type', 'AuthType Basic extra', 'Require valid-user');
+    $t->dir('name', 'AuthName', 'Require valid-user');
     $t->dir('guarded', basic('AuthGuard On', 'AuthGuardLimit ip 3/10min'));
     $t->passwords('users', { alice => 'right' });
     return $t;
@@ -41,6 +44,10 @@ for my $t ($first, $second) {
     is($t->guess_wrong('/plain/', 'alice', 6), '401=6',
         "$name: refuses others");
 }
+
+$first->expect_log(qr/AuthType takes one argument, an HTTP auth/);
+$first->expect_log(qr/AuthName takes one argument, the authent/);
+is($first->get("/$_/")->status, 500, "$_: a bad line") for qw(type name);
 
 # Who guards needs a store: without one no password is looked at.
 my $before = $second->verified;

@@ -7,11 +7,13 @@ use lib "$FindBin::Bin/lib";
 use AuthGuard::Test;
 
 my $limit = 'AuthGuardLimit ip 3/10min';
+my $told = 'Header always set X-Told "%{AUTHGUARD_STATE}e '
+  . '%{AUTHGUARD_SUBSTATUS}e %{AUTHGUARD_RETRY_AFTER}e"';
 my $t = AuthGuard::Httpd->new(modules => ['include'],
-    conf => guarded('observe', 'AuthGuard Observe', $limit,
+    conf => guarded('observe', 'AuthGuard Observe', $limit, $told,
         'ErrorDocument 401 /error.html')
       . guarded('provider', 'AuthBasicProvider guard', 'AuthGuard Observe',
-        $limit)
+        $limit, $told)
       . guarded('on', 'AuthGuard On', $limit) . <<'CONF');
 <Location "/error.html">
     SetOutputFilter INCLUDES
@@ -41,7 +43,10 @@ for my $face (qw(observe provider)) {
         "$face: the right one is let in");
     is(($t->access($lines + 11))[-1]{state}, 'locked',
         "$face: On would have refused it");
-    is($t->guess("/$face/", 'alice', 'right', @from), 200, "$face: again");
+    my $again = $t->get("/$face/", user => 'alice', pass => 'right', @from);
+    is($again->status, 200, "$face: again");
+    like($again->header('x-told'), qr/\Alocked 401\.501 \d+\z/,
+        "$face: and the variables say with what");
     like($answers[4]->body, qr/observed=1 state=locked/,
         'the variables tell an ErrorDocument')
       if $face eq 'observe';

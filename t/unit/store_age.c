@@ -91,6 +91,28 @@ static void day_by_day(unsigned start_sec)
     is(wrong, 0, "day by day, the same");
 }
 
+/* Two windows of different lengths share a count, so that one stays open for
+ * longer than the longest: what was rejected at its beginning is looked at
+ * again at its end. */
+static void test_prolonged(void)
+{
+    guard_claim_t shorter, longer;
+    guard_ticket_t ticket = {0};
+
+    begin(START_SEC);
+    shorter = client("192.0.2.1", 9);
+    longer = shorter;
+    shorter.policy.window_usec = apr_time_from_sec(6 * DAY + DAY / 4);
+    longer.policy.window_usec = apr_time_from_sec(7 * DAY);
+    caller_attempt(&c, &shorter, 1, "u:old", GUARD_WRONG);
+    caller_pass(&c, 6 * DAY - 60);
+    caller_attempt(&c, &longer, 1, "u:other", GUARD_WRONG);
+    caller_pass(&c, 6 * DAY + DAY / 2);
+    is(caller_peek(&c, &shorter, 1)->failures, 2, "the window is open still");
+    is(caller_reserve(&c, &shorter, 1, "u:old", GUARD_LAST_TRY, &ticket),
+       GUARD_ADMIT, "twelve days later it is looked at again");
+}
+
 int main(void)
 {
     static const unsigned gap[] = {
@@ -108,6 +130,7 @@ int main(void)
         }
         day_by_day(start[i]);
     }
+    test_prolonged();
     shm_close();
     return tap_done();
 }

@@ -48,16 +48,7 @@ sub program {
 }
 
 # The workers go with the master where that is told to end.
-sub become {
-    my ($self, @line) = @_;
-
-    $SIG{INT} = $SIG{TERM} = 'DEFAULT';
-    open(STDIN,  '<',  '/dev/null');
-    open(STDOUT, '>>', "$self->{root}/said.log");
-    open(STDERR, '>&', \*STDOUT);
-    exec('setpriv', '--pdeathsig', 'TERM', $self->command_line(@line))
-      or POSIX::_exit(127);
-}
+sub dies_by { return 'TERM' }
 
 sub command_line {
     my ($self, @line) = @_;

@@ -66,6 +66,10 @@ sub run {
 
 sub said { return AuthGuard::Httpd::slurp("$_[0]{root}/said.log") }
 
+# The signal that a daemon gets when the test is gone; one with workers may want
+# another.
+sub dies_by { return 'KILL' }
+
 sub become {
     my ($self, @line) = @_;
 
@@ -73,7 +77,8 @@ sub become {
     open(STDIN,  '<',  '/dev/null');
     open(STDOUT, '>>', "$self->{root}/said.log");
     open(STDERR, '>&', \*STDOUT);
-    exec('setpriv', '--pdeathsig', 'KILL', $self->command_line(@line))
+    exec('setpriv', '--pdeathsig', $self->dies_by,
+        $self->command_line(@line))
       or POSIX::_exit(127);
 }
 

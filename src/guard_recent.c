@@ -28,8 +28,7 @@ guard_recent_t *guard_recent_of(request_rec *r)
     return recent;
 }
 
-/* Whether the client was sealed from the same. Its address is not masked
- * yet, and is not where the bits leave all of it. */
+/* Whether the client was sealed from the same. */
 static int is_alike(const guard_client_t *a, const guard_client_t *b)
 {
     uint64_t left[2], right[2];
@@ -37,13 +36,14 @@ static int is_alike(const guard_client_t *a, const guard_client_t *b)
     memcpy(left, &a->addr, sizeof(left));
     memcpy(right, &b->addr, sizeof(right));
     return a->kind == b->kind && a->counted == b->counted &&
-           a->bits == b->bits && a->bits == GUARD_ADDR_BITS &&
-           a->scope == b->scope && left[0] == right[0] && left[1] == right[1];
+           a->bits == b->bits && a->scope == b->scope && left[0] == right[0] &&
+           left[1] == right[1];
 }
 
 void guard_recent_seal(guard_recent_t *recent, guard_client_t *client,
                        const guard_secret_t *secret)
 {
+    guard_addr_mask(&client->addr, client->bits);
     if (recent && recent->client.id && is_alike(&recent->client, client)) {
         client->id = recent->client.id;
         return;

@@ -210,6 +210,12 @@ is(kept($wrong[1], '192.0.2.110'), '401.1', 'none of them has two failures');
 is(join(' ', map { kept($wrong[$_], '192.0.2.111') } 1 .. 5),
     join(' ', ('401.1') x 4, '401.501'), 'and each has one');
 
+# IPv6 clients are networks: who changes his address within one is the same.
+is(join(' ', map { kept($wrong[$_], "2001:db8::$_") } 1 .. 6),
+    join(' ', ('401.1') x 5, '401.501'), 'six addresses of one /64');
+is(join(' ', map { kept($wrong[$_], "2001:db8:1:$_\::1") } 1 .. 6),
+    join(' ', ('401.1') x 6), 'six of six');
+
 # Others do something meanwhile.
 my $client = '192.0.2.120';
 is(kept($right, $client), 200, 'a right one');

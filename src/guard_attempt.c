@@ -175,7 +175,7 @@ static int revisit(guard_attempt_t *a)
 /* Our directives came from a .htaccess into a scope that is the server's. */
 static int is_intruded(const guard_dir_conf_t *conf)
 {
-    return conf->scope_name && conf->htaccess_directive;
+    return conf->scope && conf->htaccess_directive;
 }
 
 /* Under what the chain remembers this try. A form's credentials are not in
@@ -225,7 +225,7 @@ static int is_kept_out(guard_attempt_t *a)
     if (a->r->main || a->r->prev || !guard_chain_is_new(a->r) || is_form(a) ||
         guard_reserve_observes(a) || a->store->is_far ||
         guard_conf_counts_users(a->conf) || guard_reserve_has_recent_guess(a) ||
-        guard_conf_is_exempt(a->conf, &a->addr)) {
+        a->is_exempt) {
         return 0;
     }
     guard_reserve_claim(a, 0);
@@ -289,7 +289,6 @@ int guard_attempt_check_authn(request_rec *r)
 {
     const guard_request_t *request = guard_chain_known(r);
     const guard_dir_conf_t *conf = guard_conf_of(r);
-    const char *auth_type;
     guard_origin_e origin;
     guard_auth_e auth;
     guard_mode_e mode;
@@ -299,19 +298,17 @@ int guard_attempt_check_authn(request_rec *r)
         (!guard_conf_may_guard(conf) && !is_intruded(conf))) {
         return DECLINED;
     }
-    auth_type = guard_conf_auth_type(conf, r);
-    if (!auth_type) {
+    auth = guard_conf_auth_of(conf, r);
+    if (auth == GUARD_AUTH_UNSET) {
         return DECLINED; /* without AuthType nobody checks passwords here */
     }
     if (is_intruded(conf)) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "AG0106: configuration: %s in .htaccess is not allowed "
                       "below AuthGuardScope %s; remove it there, or the scope",
-                      conf->htaccess_directive, conf->scope_name);
+                      conf->htaccess_directive, conf->scope->name);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    auth =
-        conf->auth > GUARD_AUTH_ASK ? conf->auth : guard_conf_auth(auth_type);
     mode = guard_conf_mode(conf, auth, &origin);
     if (mode == GUARD_MODE_OFF) {
         return DECLINED;

@@ -15,6 +15,8 @@
 #include <ap_provider.h>
 #include <apr_strings.h>
 
+guard_named_scope_t *guard_conf_named_scopes; /* [config] */
+
 void *guard_conf_create_dir(apr_pool_t *pool, char *dir)
 {
     (void)dir;
@@ -56,7 +58,7 @@ void *guard_conf_merge_dir(apr_pool_t *pool, void *base_conf, void *add_conf)
     PICK(exempt);
     PICK(prefix_v4);
     PICK(prefix_v6);
-    PICK(scope_name);
+    PICK(scope);
     PICK(response);
     PICK(status);
     PICK(htaccess_directive);
@@ -318,6 +320,7 @@ static const char *set_scope(cmd_parms *cmd, void *dir_conf, const char *name)
     guard_dir_conf_t *conf = dir_conf;
     const char *error = enter(cmd, conf);
     const char *remedy = guard_args_scope(name);
+    guard_named_scope_t *named;
 
     if (error) {
         return error;
@@ -325,7 +328,11 @@ static const char *set_scope(cmd_parms *cmd, void *dir_conf, const char *name)
     if (remedy) {
         return guard_conf_complain(cmd, name, remedy);
     }
-    conf->scope_name = name;
+    named = apr_pcalloc(cmd->pool, sizeof(*named));
+    named->name = name;
+    named->next = guard_conf_named_scopes;
+    guard_conf_named_scopes = named;
+    conf->scope = named;
     return NULL;
 }
 

@@ -74,6 +74,16 @@ typedef struct guard_delegate_t {
     const authn_provider *provider; /* NULL: it is not loaded */
 } guard_delegate_t;
 
+/** AuthGuardScope: a name, and what counts under it. */
+typedef struct guard_named_scope_t {
+    struct guard_named_scope_t *next;
+    const char *name;
+    uint64_t hash; /* guard_key_hash of the name; post_config */
+} guard_named_scope_t;
+
+/** All of them, of the configuration being read; emptied in pre_config. */
+extern guard_named_scope_t *guard_conf_named_scopes;
+
 /** Whether the status page answers, and whether it may unlock. */
 typedef enum {
     GUARD_PAGE_UNSET = 0,
@@ -102,7 +112,7 @@ typedef struct guard_dir_conf_t {
     apr_array_header_t *exempt;              /* guard_cidr_t; NULL: unset */
     uint8_t prefix_v4; /* bits in the mapped space; 0: unset */
     uint8_t prefix_v6;
-    const char *scope_name; /* NULL: unset */
+    const guard_named_scope_t *scope; /* NULL: unset */
     guard_response_e response;
     guard_page_e status;
     const char *htaccess_directive; /* one of ours that a .htaccess used */
@@ -147,8 +157,11 @@ static inline const guard_dir_conf_t *guard_conf_of(const request_rec *r)
 /** AuthName is an expression, to be asked of httpd. */
 extern const char GUARD_ASK[];
 
-/** @return what that AuthType is; GUARD_AUTH_OTHER for NULL. */
+/** @return what that AuthType (not NULL) is. */
 guard_auth_e guard_conf_auth(const char *auth_type);
+
+/** @return what the AuthType in force there is; GUARD_AUTH_UNSET for none. */
+guard_auth_e guard_conf_auth_of(const guard_dir_conf_t *conf, request_rec *r);
 
 /** As ap_auth_type and ap_auth_name, for less where configuration tells.
  *  @return NULL if there is none */

@@ -28,9 +28,6 @@ const char GUARD_ASK[] = "%";
 
 guard_auth_e guard_conf_auth(const char *auth_type)
 {
-    if (!auth_type) {
-        return GUARD_AUTH_OTHER;
-    }
     if (!strcasecmp(auth_type, "Basic")) {
         return GUARD_AUTH_BASIC;
     }
@@ -38,6 +35,17 @@ guard_auth_e guard_conf_auth(const char *auth_type)
         return GUARD_AUTH_DIGEST;
     }
     return strcasecmp(auth_type, "form") ? GUARD_AUTH_OTHER : GUARD_AUTH_FORM;
+}
+
+guard_auth_e guard_conf_auth_of(const guard_dir_conf_t *conf, request_rec *r)
+{
+    const char *auth_type;
+
+    if (conf->auth > GUARD_AUTH_ASK) {
+        return conf->auth;
+    }
+    auth_type = ap_auth_type(r);
+    return auth_type ? guard_conf_auth(auth_type) : GUARD_AUTH_UNSET;
 }
 
 const char *guard_conf_auth_type(const guard_dir_conf_t *conf, request_rec *r)

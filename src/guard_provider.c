@@ -149,7 +149,7 @@ static authn_status check_password(request_rec *r, const char *user,
     if (request->settled || request->delegating) {
         return delegate(r, user, password);
     }
-    auth = guard_conf_auth(guard_conf_auth_type(conf, r));
+    auth = guard_conf_auth_of(conf, r);
     mode = guard_conf_mode(conf, auth, &origin);
     if (mode == GUARD_MODE_OFF && conf->mode == GUARD_MODE_UNSET) {
         mode = GUARD_MODE_ON; /* called by another name: an alias of guard */

@@ -12,7 +12,6 @@
 #include "guard_present.h"
 #include "guard_server.h"
 
-
 #include <stddef.h>
 #include <string.h>
 
@@ -70,6 +69,7 @@ int guard_reserve_identify(guard_attempt_t *a, request_rec *r,
         return 0;
     }
     a->is_v4 = guard_addr_is_v4(&a->addr);
+    a->is_exempt = guard_conf_is_exempt(a->conf, &a->addr);
     return 1;
 }
 
@@ -147,7 +147,7 @@ void guard_reserve_show(guard_attempt_t *a, guard_state_e state,
 
 int guard_reserve_is_exempt(guard_attempt_t *a, int is_attempt)
 {
-    if (!guard_conf_is_exempt(a->conf, &a->addr)) {
+    if (!a->is_exempt) {
         return 0;
     }
     a->visit->view.state = GUARD_STATE_EXEMPT;

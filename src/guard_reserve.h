@@ -35,6 +35,7 @@ typedef struct guard_attempt_t {
     guard_credentials_t credentials;
     guard_addr_t addr;
     int is_v4;
+    int is_exempt; /* AuthGuardExempt lists it */
     guard_scope_t scope;
     const char *guess_realm; /* the realm, and who wrote it */
     guard_log_subject_t subject;

@@ -49,15 +49,23 @@ void guard_scope_init(apr_pool_t *pool, int is_shared)
     is_fleets = is_shared;
 }
 
-void guard_scope_hash_hosts(server_rec *main_server,
+static uint64_t hash_text(const guard_secret_t *secret, const char *text)
+{
+    return guard_key_hash(secret, text, strlen(text));
+}
+
+void guard_scope_hash_names(server_rec *main_server,
                             const guard_secret_t *secret)
 {
     for (server_rec *server = main_server; server; server = server->next) {
         guard_server_conf_t *conf =
             ap_get_module_config(server->module_config, &auth_guard_module);
 
-        conf->host_scope_hash =
-            guard_key_hash(secret, conf->host_scope, strlen(conf->host_scope));
+        conf->host_scope_hash = hash_text(secret, conf->host_scope);
+    }
+    for (guard_named_scope_t *scope = guard_conf_named_scopes; scope;
+         scope = scope->next) {
+        scope->hash = hash_text(secret, scope->name);
     }
 }
 
@@ -128,11 +136,6 @@ static const char *deepest_dir(const request_rec *r)
     return deepest;
 }
 
-static uint64_t hash_text(const guard_secret_t *secret, const char *text)
-{
-    return guard_key_hash(secret, text, strlen(text));
-}
-
 /* Another server has other inodes for the same directory. */
 static uint64_t hash_path(apr_pool_t *pool, const guard_secret_t *secret,
                           const char *host, const char *dir)
@@ -162,7 +165,8 @@ static uint64_t hash_dir(const request_rec *r, const guard_secret_t *secret,
 }
 
 /* What counts, as a hash. */
-static uint64_t hash_of(const request_rec *r, const guard_scope_t *scope,
+static uint64_t hash_of(const request_rec *r, const guard_dir_conf_t *conf,
+                        const guard_scope_t *scope,
                         const guard_secret_t *secret)
 {
     const guard_server_conf_t *server = server_of(r);
@@ -173,8 +177,7 @@ static uint64_t hash_of(const request_rec *r, const guard_scope_t *scope,
     if (scope->is_tenants) {
         return hash_dir(r, secret, server, scope->dir);
     }
-    return scope->host == server->host_scope ? server->host_scope_hash
-                                             : hash_text(secret, scope->host);
+    return conf->scope ? conf->scope->hash : server->host_scope_hash;
 }
 
 void guard_scope_of(guard_scope_t *scope, const request_rec *r,
@@ -182,14 +185,13 @@ void guard_scope_of(guard_scope_t *scope, const request_rec *r,
 {
     const char *dir = deepest_dir(r);
 
-    scope->host =
-        conf->scope_name ? conf->scope_name : server_of(r)->host_scope;
+    scope->host = conf->scope ? conf->scope->name : server_of(r)->host_scope;
     scope->name = scope->host;
     scope->dir = dir ? dir : "";
-    scope->is_tenants = dir && !conf->scope_name;
+    scope->is_tenants = dir && !conf->scope;
     if (scope->is_tenants) {
         scope->name = apr_pstrcat(r->pool, scope->host, dir,
                                   dir[strlen(dir) - 1] == '/' ? "" : "/", NULL);
     }
-    scope->hash = hash_of(r, scope, secret);
+    scope->hash = hash_of(r, conf, scope, secret);
 }

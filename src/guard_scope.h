@@ -16,9 +16,9 @@
  */
 void guard_scope_init(apr_pool_t *pool, int is_shared);
 
-/** Hash the scopes of all virtual hosts once; call in post_config, when the
- *  store is open. @param secret its table_secret */
-void guard_scope_hash_hosts(server_rec *main_server,
+/** Hash the scopes of virtual hosts, and the named ones, once; call in
+ * post_config, when the store is open. @param secret its table_secret */
+void guard_scope_hash_names(server_rec *main_server,
                             const guard_secret_t *secret);
 
 /** Where a request counts. */

@@ -319,6 +319,7 @@ int guard_server_pre_config(apr_pool_t *pconf, apr_pool_t *plog,
     open_store = NULL;
     local_store = NULL;
     checks_id = -1;
+    guard_conf_named_scopes = NULL;
     return OK;
 }
 
@@ -356,7 +357,7 @@ int guard_server_post_config(apr_pool_t *pconf, apr_pool_t *plog,
     open_checks(pconf, retained, main_server);
     status = open_away(pconf, main_server);
     if (status == OK) {
-        guard_scope_hash_hosts(main_server, &open_store->table_secret);
+        guard_scope_hash_names(main_server, &open_store->table_secret);
     }
     return status;
 }

@@ -29,6 +29,27 @@ void guard_redis_after_catch_up(guard_redis_talk_t *talk)
     }
 }
 
+/* A script's messages leave with the reply to who called it, but in an order
+ * that is Redis' own. All of them have left before it reads what comes next
+ * (handleClientsWithPendingWrites in its networking.c). */
+void guard_redis_after_spread(guard_redis_talk_t *talk, uint64_t now_usec,
+                              const guard_claim_t *claims, unsigned count,
+                              const guard_report_t *report)
+{
+    const guard_redis_store_t *redis = talk->redis;
+    guard_redis_call_t call;
+    guard_redis_answer_t unused;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (report->standing[i].event == GUARD_EVENT_LOCKOUT) {
+            guard_redis_call_peek(&call, &redis->names, claims[i].client.id,
+                                  guard_redis_clock(redis, now_usec));
+            guard_redis_talk_answers(talk, &call, 1, &unused);
+            return;
+        }
+    }
+}
+
 void guard_redis_after_end(guard_redis_talk_t *talk, guard_redis_cause_e cause,
                            guard_ticket_t *ticket)
 {

@@ -15,6 +15,14 @@
 void guard_redis_after_catch_up(guard_redis_talk_t *talk);
 
 /**
+ * Where the report tells of a lockout that has just begun: see it sent to the
+ * other servers before anybody hears of it here. It costs a question.
+ */
+void guard_redis_after_spread(guard_redis_talk_t *talk, uint64_t now_usec,
+                              const guard_claim_t *claims, unsigned count,
+                              const guard_report_t *report);
+
+/**
  * End a talk, count the operation if it goes on without the server, and hold
  * against the attempt what it has cost.
  * @param cause of the operation, which may have been well before the talk was

@@ -145,6 +145,7 @@ reserve_there(guard_redis_store_t *redis, uint64_t now_usec,
     if (cause == GUARD_REDIS_FINE) {
         ticket->away.where = GUARD_REDIS_AT_SERVER;
         learn(redis, now_usec, &mark, claims, count, ticket, report);
+        guard_redis_after_spread(&talk, now_usec, claims, count, report);
         guard_redis_after_catch_up(&talk);
     }
     if (cause != GUARD_REDIS_FINE && talk.is_in_doubt) {

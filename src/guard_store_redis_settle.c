@@ -61,6 +61,8 @@ static void settle_there(guard_redis_store_t *redis, uint64_t now_usec,
         guard_redis_after_mirror(
             redis, now_usec, ticket->claim, ticket->claim_count, report,
             outcome == GUARD_ABANDONED ? NULL : &ticket->guess, outcome);
+        guard_redis_after_spread(&talk, now_usec, ticket->claim,
+                                 ticket->claim_count, report);
         guard_redis_after_catch_up(&talk);
     }
     guard_redis_after_end(&talk, cause, ticket);

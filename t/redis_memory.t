@@ -51,6 +51,19 @@ sub lock_there {
     return;
 }
 
+# Redis writes what one question brings about before it reads the next: so who
+# locks a client out asks once more, and the others' news is on its way before
+# he is told.
+{
+    my @from = (from => '127.0.1.9');
+    my @costs = map {
+        costs(sub { $here->guess_wrong('/a/', 'bob', 1, @from) })
+    } 1 .. LIMIT;
+
+    is("@costs", join(' ', (2) x (LIMIT - 1), 3),
+        'a wrong guess costs two questions, one that locks three');
+}
+
 # A locked client.
 {
     my @from = (from => '127.0.1.1');

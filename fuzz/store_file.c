@@ -287,8 +287,8 @@ static int write_changed(fuzz_input_t *input, unsigned flags)
         repair();
     }
     if (flags & BAD_LENGTH) {
-        length += table.head->counter[0] % SLACK + 1;
-        length -= table.head->counter[1] % 2 * (SLACK + 1);
+        length += table.head->counts[0].counter[0] % SLACK + 1;
+        length -= table.head->counts[0].counter[1] % 2 * (SLACK + 1);
         is_table = 0;
     }
     table_write(image, length);

@@ -211,8 +211,8 @@ void guard_shm_mend_carry_over(const guard_shm_table_t *from,
     to->head->boot_offset_usec = from->head->boot_offset_usec;
     to->head->last_usec = from->head->last_usec;
     to->head->wall_base_usec = from->head->wall_base_usec;
-    for (int i = 0; i < GUARD_COUNT_MAX; i++) {
-        to->head->counter[i] = from->head->counter[i];
+    for (guard_counter_e i = 0; i < GUARD_COUNT_MAX; i++) {
+        guard_shm_table_set_counter(to, i, guard_shm_table_counter(from, i));
     }
     for (uint32_t i = 0; i < to->bucket_count; i++) {
         to->index[i].caught_up_usec = table_usec;

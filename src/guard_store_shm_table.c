@@ -14,6 +14,7 @@
 #include "guard_store_shm_table.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #ifdef GUARD_STEPS
@@ -359,8 +360,33 @@ void guard_shm_table_drop_lost_scopes(guard_shm_table_t *table)
     }
 }
 
+/* Where a thread has moved to another processor meanwhile, or the system does
+ * not know, it counts beside others; no count is lost. */
 void guard_shm_table_tally(guard_shm_table_t *table, guard_counter_e counter)
 {
-    atomic_fetch_add_explicit(&table->head->counter[counter], 1,
-                              memory_order_relaxed);
+    unsigned processor = (unsigned)sched_getcpu();
+
+    atomic_fetch_add_explicit(
+        &table->head->counts[processor % GUARD_SHM_COUNTS].counter[counter], 1,
+        memory_order_relaxed);
+}
+
+uint64_t guard_shm_table_counter(const guard_shm_table_t *table,
+                                 guard_counter_e counter)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; i < GUARD_SHM_COUNTS; i++) {
+        sum += atomic_load(&table->head->counts[i].counter[counter]);
+    }
+    return sum;
+}
+
+void guard_shm_table_set_counter(guard_shm_table_t *table,
+                                 guard_counter_e counter, uint64_t value)
+{
+    for (int i = 0; i < GUARD_SHM_COUNTS; i++) {
+        atomic_store(&table->head->counts[i].counter[counter],
+                     i == 0 ? value : 0);
+    }
 }

@@ -32,12 +32,14 @@
 
 #include <endian.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 
 #define GUARD_SHM_MAGIC "AUTHGRD"
-#define GUARD_SHM_VERSION 5
+#define GUARD_SHM_VERSION 6
 #define GUARD_SHM_STRIPES 256
 #define GUARD_SHM_SCOPES 2048
+#define GUARD_SHM_COUNTS 16 /* a processor counts in one of them */
 #define GUARD_SHM_BUCKET_CLIENTS 35
 #define GUARD_SHM_TENANT_CLIENTS 17                 /* of them, at most */
 #define GUARD_SHM_OVERFLOW GUARD_SHM_BUCKET_CLIENTS /* its index */
@@ -59,13 +61,20 @@ typedef struct guard_shm_shape_t {
     uint64_t checksum;
 } guard_shm_shape_t;
 
+/** What some of the processors have counted. */
+typedef struct guard_shm_counts_t {
+    _Alignas(64) _Atomic uint64_t counter[GUARD_COUNT_MAX];
+} guard_shm_counts_t;
+
+/** Every operation reads the clock, and no line of it is written more often
+ *  than once a second. */
 typedef struct guard_shm_head_t {
     guard_shm_shape_t shape;           /* [file] */
     char boot_id[40];                  /* [open] boot of boot_offset */
     _Atomic uint64_t boot_offset_usec; /* [open] table - CLOCK_BOOTTIME */
     _Atomic uint64_t last_usec;        /* newest table time seen */
     _Atomic uint64_t wall_base_usec;   /* wall clock at table time 0 */
-    _Atomic uint64_t counter[GUARD_COUNT_MAX];
+    guard_shm_counts_t counts[GUARD_SHM_COUNTS]; /* to be added up */
 } guard_shm_head_t;
 
 /** A lock, and the image of the one record that its holder is changing. */
@@ -102,6 +111,8 @@ typedef struct guard_shm_bucket_t {
 } guard_shm_bucket_t;
 
 _Static_assert(sizeof(guard_shm_head_t) <= 4096, "the head is one page");
+_Static_assert(offsetof(guard_shm_head_t, counts) % 64 == 0,
+               "counting writes into no line that others read");
 _Static_assert(sizeof(guard_shm_stripe_t) == 192, "image on its own lines");
 _Static_assert(sizeof(guard_shm_scope_t) == 256, "four cache lines");
 _Static_assert(GUARD_SHM_SCOPES < 1 << 12, "a record has 12 bits for it");
@@ -343,8 +354,17 @@ static inline int guard_shm_proven_any_locked(const guard_shm_table_t *table,
 int guard_shm_proven_find(const guard_shm_table_t *table, uint64_t id,
                           uint32_t proven_tag, uint64_t table_usec);
 
-/** Count one event. */
+/** Count one event. Any thread, at any time; as all of these. */
 void guard_shm_table_tally(guard_shm_table_t *table, guard_counter_e counter);
+
+/** @return how many events have been counted. */
+uint64_t guard_shm_table_counter(const guard_shm_table_t *table,
+                                 guard_counter_e counter);
+
+/** From now on so many have been; what is counted at the same time may get
+ *  lost. */
+void guard_shm_table_set_counter(guard_shm_table_t *table,
+                                 guard_counter_e counter, uint64_t value);
 
 #ifdef GUARD_STEPS
 /** Tests: called at every step of a change, if set. */

@@ -222,7 +222,7 @@ apr_status_t guard_shm_walk_void_guesses(guard_shm_table_t *table)
 
 uint64_t guard_store_shm_counter(guard_store_t *store, guard_counter_e counter)
 {
-    return atomic_load(&guard_store_shm_table(store)->head->counter[counter]);
+    return guard_shm_table_counter(guard_store_shm_table(store), counter);
 }
 
 apr_status_t guard_shm_walk_stats(guard_store_t *store, uint64_t now_usec,

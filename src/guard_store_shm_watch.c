@@ -80,8 +80,8 @@ static void put_head_back(const guard_shm_watch_t *watch,
 
     head->shape = file->shape;
     guard_shm_clock_restore(&file->table, &watch->clock);
-    for (int i = 0; i < GUARD_COUNT_MAX; i++) {
-        atomic_store(&head->counter[i], 0);
+    for (guard_counter_e i = 0; i < GUARD_COUNT_MAX; i++) {
+        guard_shm_table_set_counter(&file->table, i, 0);
     }
 }
 

@@ -5,12 +5,14 @@
  *
  *   load port=N [path=/] [user=U pass=P] [count=N] [seconds=S] [clients=N]
  *        [rate=N] [keep=1] [from=127.0.0.1] [addresses=N] [first=N]
- *        [patience=S]
+ *        [patience=S] [warm=N]
  *
  * A `#` in the password stands for the number of the request, from `first` on:
  * so all guesses are distinct. `clients` requests at most are under way at
  * once; `rate` a second are begun, or as many as are answered. Without `keep`
  * each request has a connection of its own, from one address after the other.
+ * The first `warm` answers, and the time until then, don't count: new
+ * connections cost more than what is asked.
  *
  * Owns one thread, and what it asks. Knows no server's configuration and
  * judges nothing.
@@ -35,7 +37,7 @@ enum { STATUS_MAX = 600, EVENTS_MAX = 256, LOOK_USEC = 20000 };
 typedef struct options_t {
     double port, keep, first, addresses; /* of load_plan_t */
     double count, seconds;               /* 0: no end by that */
-    double clients, rate, patience;
+    double clients, rate, patience, warm;
 } options_t;
 
 typedef struct load_t {
@@ -45,6 +47,7 @@ typedef struct load_t {
     int epoll;
     uint64_t began, ended, looked; /* usec */
     uint64_t issued, answered, faults, late;
+    uint64_t warmed, skipped; /* answers, and requests, that don't count */
     uint64_t status[STATUS_MAX];
     uint32_t *took; /* usec of each answer, and of each that was late */
     size_t took_count, took_room;
@@ -62,7 +65,8 @@ static void usage(const char *what)
 {
     fprintf(stderr,
             "load: '%s': port=N path= user= pass= count= seconds= "
-            "clients= rate= keep= from= addresses= first= patience=\n",
+            "clients= rate= keep= from= addresses= first= patience= "
+            "warm=\n",
             what);
     exit(2);
 }
@@ -88,7 +92,7 @@ static double *number_of(options_t *told, const char *argument, size_t name)
                {"first", &told->first},         {"count", &told->count},
                {"addresses", &told->addresses}, {"seconds", &told->seconds},
                {"clients", &told->clients},     {"rate", &told->rate},
-               {"patience", &told->patience}};
+               {"patience", &told->patience},   {"warm", &told->warm}};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         if (strlen(all[i].name) == name &&
@@ -139,11 +143,32 @@ static void remember(load_t *load, uint64_t usec)
     load->took[load->took_count++] = (uint32_t)usec;
 }
 
+/* @return 1 if this answer doesn't count. With the last such one the counting
+ * begins, of what is under way, too. */
+static int is_warming(load_t *load, uint64_t now)
+{
+    if ((double)load->warmed >= load->told.warm) {
+        return 0;
+    }
+    load->warmed++;
+    if ((double)load->warmed >= load->told.warm) {
+        load->began = load->ended = now;
+        load->skipped = load->issued;
+        for (int i = 0; i < (int)load->told.clients; i++) {
+            load->skipped -= (uint64_t)load->links[i].is_busy;
+        }
+    }
+    return 1;
+}
+
 /* How one ended. */
 static void tell(load_t *load, link_t *link, link_state_e state)
 {
     uint64_t now = link_clock();
 
+    if (state == LINK_ANSWERED && is_warming(load, now)) {
+        return;
+    }
     if (state == LINK_ANSWERED && link->status < STATUS_MAX) {
         load->status[link->status]++;
         load->answered++;
@@ -269,7 +294,8 @@ static void report(load_t *load)
     getrusage(RUSAGE_SELF, &used);
     printf("issued %lu\nanswered %lu\nfaults %lu\nlate %lu\nseconds %.6f\n"
            "own_cpu_us %ld\n",
-           load->issued, load->answered, load->faults, load->late, seconds,
+           load->issued - load->skipped, load->answered, load->faults,
+           load->late, seconds,
            (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000L +
                used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }

@@ -11,6 +11,7 @@ use Bench::Bare ();
 use Bench::Httpd ();
 use Bench::Load qw(load);
 use Bench::Peers ();
+use Bench::Rounds ();
 
 use constant { CLIENTS => 16, GUESSES => 10, SAME => 0.98 };
 
@@ -32,29 +33,35 @@ sub takes_part {
       || $peer->{id} ne 'plain' && !$peer->{second};
 }
 
-# Ask for a while. Returns requests a second, and usec of processor time each.
-sub pace {
+# A way to ask a server: its status, if all is well, and what bench/load takes.
+sub course {
     my ($run, $server, $status, %arg) = @_;
-    my $before = $server->cpu_us;
-    my $seen = load(clients => CLIENTS, keep => 1,
-        seconds => $run->amount('busy_seconds'), port => $server->port, @alice,
-        %arg);
-    my $used = $server->cpu_us - $before;
-    my $right = $seen->{status}{$status} || 0;
 
-    die "$arg{path}: $right of $seen->{issued} answers have $status\n"
-      if $right < SAME * $seen->{issued} || !$right;
-    return ($seen->{rate}, $used / $right);
+    return Bench::Rounds::course($server, sub {
+        my $seen = load(clients => CLIENTS, warm => CLIENTS, keep => 1,
+            port => $server->port, @alice, %arg,
+            seconds => $run->amount('slice_seconds'));
+        my $right = $seen->{status}{$status} || 0;
+
+        die "$arg{path}: $right of $seen->{issued} answers have $status\n"
+          if $right < SAME * $seen->{issued} || !$right;
+        return ($seen->{rate}, $right + CLIENTS);
+    });
 }
 
-sub compare {
-    my ($run, $cell, $peer, $one, $base) = @_;
-    my ($base_rate, $base_cpu) = pace($run, @$base);
-    my ($rate, $cpu) = pace($run, @$one);
+sub turn {
+    my ($run, $cell, $servers, $pair_of) = @_;
 
-    $run->add($cell, $peer, rate => $rate, cpu_us => $cpu,
-        base_rate => $base_rate, base_cpu_us => $base_cpu,
-        rate_ratio => $rate / $base_rate, cpu_ratio => $cpu / $base_cpu);
+    Bench::Rounds::turn($run, $run->amount('rounds'), $cell, $servers, $pair_of,
+        sub {
+            my @pair = @_;
+            my ($rate, $base_rate, $ratio) = Bench::Rounds::rates(@pair);
+            my ($cpu, $base_cpu) = map { Bench::Rounds::cpu_us($_) } @pair;
+
+            return (rate => $rate, base_rate => $base_rate,
+                rate_ratio => $ratio, cpu_us => $cpu, base_cpu_us => $base_cpu,
+                cpu_ratio => $cpu / $base_cpu);
+        });
     return;
 }
 
@@ -75,35 +82,50 @@ sub lock_all {
     return (\%locked, \%answer);
 }
 
-# Another httpd with mod_bare; or what the server itself has for it.
+# For each httpd another one, with mod_bare, that gives its answer: one for all
+# would be asked more often than they, and be warmer.
+sub bare_servers {
+    my ($servers, $answer) = @_;
+    my %bare;
+
+    for my $id (grep { $servers->{$_}->isa('Bench::Httpd') } keys %$servers) {
+        my @answer = ($id => $answer->{$id});
+
+        $bare{$id} = Bench::Httpd->new(conf => Bench::Peers::sections()
+              . Bench::Bare::configuration(@answer));
+        Bench::Bare::furnish($bare{$id}, @answer);
+        $bare{$id}->start;
+    }
+    return \%bare;
+}
+
+# Beside mod_bare; or what the server itself has for it.
 sub refusals {
     my ($run) = @_;
     my $cell = 'refusal';
     my $servers = $run->servers($cell, who => \&takes_part);
     my ($locked, $answer) = lock_all($run, $cell, $servers);
-    my $bare = Bench::Httpd->new(conf => Bench::Peers::sections()
-          . Bench::Bare::configuration(%$answer));
+    my $bare = bare_servers($servers, $answer);
 
-    Bench::Bare::furnish($bare, %$answer);
-    $bare->start;
     for my $turn (1 .. $run->amount('turns')) {
         $run->say("refusals, turn $turn");
-        $run->each_server($cell, $servers, sub {
+        turn($run, $cell, $servers, sub {
             my ($peer, $server) = @_;
             my $status = $answer->{ $peer->{id} }->status;
             my @from = (pass => 'wrong#', from => $locked->{ $peer->{id} });
             my @base =
               $peer->{kind} eq 'httpd'
-              ? ($bare, $status, path => "/$peer->{id}/page.html")
+              ? ($bare->{ $peer->{id} }, $status,
+                path => "/$peer->{id}/page.html")
               : ($server, $status, path => '/bare/fast/page.html',
                 port => $server->base_port);
 
-            compare($run, $cell, $peer,
-                [$server, $status, path => '/fast/page.html', @from],
-                [@base, @from]);
+            return (course($run, $server, $status, path => '/fast/page.html',
+                    @from), course($run, @base, @from));
         });
     }
-    $run->finish({ %$servers, bare => $bare });
+    $run->finish($bare);
+    $run->finish($servers);
     return;
 }
 
@@ -118,15 +140,16 @@ sub good {
 
     $plain->start;
     for my $turn (1 .. $run->amount('turns')) {
-        $run->say("good requests, turn $turn");
-        $run->each_server($cell, $servers, sub {
-            my ($peer, $server) = @_;
-            my @base =
-                $peer->{kind} eq 'httpd' ? ($plain, @page)
-              : ($server, @page, path => $server->base_path . '/fast/page.html',
-                port => $server->base_port);
+        my $base = course($run, $plain, @page);
 
-            compare($run, $cell, $peer, [$server, @page], \@base);
+        $run->say("good requests, turn $turn");
+        turn($run, $cell, $servers, sub {
+            my ($peer, $server) = @_;
+
+            return (course($run, $server, @page), $base) if $peer->{kind} eq 'httpd';
+            return (course($run, $server, @page), course($run, $server, @page,
+                    path => $server->base_path . '/fast/page.html',
+                    port => $server->base_port));
         });
     }
     $run->finish({ %$servers, plain => $plain });

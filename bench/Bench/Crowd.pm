@@ -10,6 +10,7 @@ use warnings;
 use Bench::Httpd ();
 use Bench::Load qw(load);
 use Bench::Peers ();
+use Bench::Rounds ();
 
 use constant { GUESSING => 32, GUESSES => 10, FLOOD => 4 };
 
@@ -57,31 +58,43 @@ sub crowd {
     return;
 }
 
-# One server after the other, and in turns: as many as are timed, beside the
-# same where nobody guards. Who could not track the crowd in the time that
-# there is, is timed with those it has.
+# New ones in a moment.
+sub arriving {
+    my ($run, $server, %arg) = @_;
+
+    return Bench::Rounds::course($server, sub {
+        my $seen = newcomers($run, $server, $run->amount('newcomers'), %arg,
+            seconds => $run->amount('newcomer_seconds'));
+
+        return ($seen->{rate}, $seen->{answered});
+    });
+}
+
+# New ones beside the same where nobody guards. Who could not track the crowd
+# in the time that there is, is timed with those it has.
 sub arrivals {
     my ($run, $cell, $servers) = @_;
-    my $count = $run->amount('newcomers');
-    my @until = (seconds => $run->amount('newcomer_seconds'));
     my $plain = $servers->{plain} || Bench::Httpd->new(
         conf => Bench::Peers::sections())->start;
 
     for my $turn (1 .. $run->amount('turns')) {
-        $run->say("newcomers, turn $turn");
-        $run->each_server($cell, $servers, sub {
-            my ($peer, $server) = @_;
-            my $unguarded =
-                $peer->{kind} eq 'httpd'
-              ? newcomers($run, $plain, $count, @until)
-              : newcomers($run, $server, $count, @until,
-                port => $server->base_port,
-                path => $server->base_path . '/fast/page.html');
-            my $rate = newcomers($run, $server, $count, @until)->{rate};
+        my $base = arriving($run, $plain);
 
-            $run->add($cell, $peer, new_rate => $rate,
-                new_ratio => $rate / $unguarded->{rate});
-        });
+        $run->say("newcomers, turn $turn");
+        Bench::Rounds::turn($run, $run->amount('newcomer_rounds'), $cell,
+            $servers, sub {
+                my ($peer, $server) = @_;
+                my $one = arriving($run, $server);
+
+                return ($one, $base) if $peer->{kind} eq 'httpd';
+                return ($one, arriving($run, $server,
+                        port => $server->base_port,
+                        path => $server->base_path . '/fast/page.html'));
+            }, sub {
+                my ($rate, undef, $ratio) = Bench::Rounds::rates(@_);
+
+                return (new_rate => $rate, new_ratio => $ratio);
+            });
     }
     $plain->finish unless $servers->{plain};
     return;

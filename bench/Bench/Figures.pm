@@ -6,6 +6,16 @@ package Bench::Figures;
 
 use strict;
 use warnings;
+use Exporter qw(import);
+
+our @EXPORT_OK = qw(median_of);
+
+# The middle of some numbers; undef of none.
+sub median_of {
+    my @sorted = sort { $a <=> $b } @_ or return undef;
+
+    return ($sorted[$#sorted / 2] + $sorted[@sorted / 2]) / 2;
+}
 
 # seen  as of Bench::Run
 sub new {
@@ -22,9 +32,8 @@ sub samples {
 
 sub median {
     my ($self, @which) = @_;
-    my @samples = $self->samples(@which) or return undef;
 
-    return ($samples[$#samples / 2] + $samples[@samples / 2]) / 2;
+    return median_of($self->samples(@which));
 }
 
 sub least {

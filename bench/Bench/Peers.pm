@@ -203,6 +203,7 @@ sub haproxy_one {
 # kind      'httpd', 'nginx' or 'haproxy'
 # conf      gives its configuration
 # second    1: a second setting, see above
+# near      1: it costs little more than its base
 # only      the one measurement that this setting is for
 # beside    what its base has, beside what all have
 # closes    1: it closes the connection after each refusal
@@ -210,12 +211,14 @@ my @peers = (
     { id => 'plain', name => 'plain httpd', setting => 'no guard',
         kind => 'httpd', conf => sub { sections() } },
     { id => 'guard', name => 'mod_auth_guard', setting => 'AuthGuard On',
-        kind => 'httpd', conf => sub { guard($_[0], 'AuthGuard On') } },
+        kind => 'httpd', near => 1,
+        conf => sub { guard($_[0], 'AuthGuard On') } },
     { id => 'provider', name => 'mod_auth_guard',
-        setting => 'AuthBasicProvider guard', kind => 'httpd', second => 1,
+        setting => 'AuthBasicProvider guard', kind => 'httpd', near => 1,
+        second => 1,
         beside => 'AuthBasicProvider file',
         conf => sub { guard($_[0], 'AuthBasicProvider guard') } },
-    { id => 'evasive', name => 'mod_evasive', kind => 'httpd',
+    { id => 'evasive', name => 'mod_evasive', kind => 'httpd', near => 1,
         setting => '5 a page, 10 min',
         packages => ['libapache2-mod-evasive'], module => 'evasive20',
         conf => sub { evasive($_[0]) } },

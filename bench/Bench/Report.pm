@@ -82,7 +82,10 @@ sub head {
 
 Written by `$data->{command}`. Figures are medians of the turns of one
 run, with the least and the greatest in brackets; ratios are taken within a
-turn. How each peer is configured, and why so, stands in
+turn. What a refusal and a right password cost is asked for in moments of
+$data->{amount}{slice_seconds} s, $data->{amount}{rounds} rounds of them a turn,
+all servers in each round, in a new order: a turn's ratio is the median of its
+rounds'. How each peer is configured, and why so, stands in
 [Bench/Peers.pm](Bench/Peers.pm); second settings are looked at in one turn.
 $quick
 $about

@@ -166,11 +166,17 @@ $fake->does('pass');
     lock_there(@from);
     is($here->guess(@right), '401.501', 'refused here');
     $fake->does('deaf');
-    my $began = time;
     is($fleet->unlock(0, '127.0.3.1'), 303, 'unlocked there');
-    sleep 0.05
-      while $here->guess(@right) ne '200' && time < $began + 4 * FRESH_SECONDS;
-    cmp_ok(time - $began, '<=', FRESH_SECONDS, 'unlocked here in 5 s');
+
+    # When the last refusal was sent, not when this machine got round to it.
+    my $began = time;
+    my ($asked, $refused) = ($began, $began);
+    while ($here->guess(@right) ne '200' && $asked < $began + 4 * FRESH_SECONDS) {
+        $refused = $asked;
+        sleep 0.05;
+        $asked = time;
+    }
+    cmp_ok($refused - $began, '<=', FRESH_SECONDS, 'unlocked here in 5 s');
     $fake->does('pass');
 }
 $fleet->done;

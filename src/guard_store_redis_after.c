@@ -30,8 +30,9 @@ void guard_redis_after_catch_up(guard_redis_talk_t *talk)
 }
 
 /* A script's messages leave with the reply to who called it, but in an order
- * that is Redis' own. All of them have left before it reads what comes next
- * (handleClientsWithPendingWrites in its networking.c). */
+ * that is Redis' own. In Redis 6 and 7 all of them have left before it reads
+ * what comes next (handleClientsWithPendingWrites in its networking.c); in
+ * newer ones and in Valkey, unless threads of their own write (io-threads). */
 void guard_redis_after_spread(guard_redis_talk_t *talk, uint64_t now_usec,
                               const guard_claim_t *claims, unsigned count,
                               const guard_report_t *report)
@@ -45,6 +46,9 @@ void guard_redis_after_spread(guard_redis_talk_t *talk, uint64_t now_usec,
             guard_redis_call_peek(&call, &redis->names, claims[i].client.id,
                                   guard_redis_clock(redis, now_usec));
             guard_redis_talk_answers(talk, &call, 1, &unused);
+            /* What was asked for is done. If the server is gone, whoever asks
+             * next will find out. */
+            talk->is_servers_fault = 0;
             return;
         }
     }

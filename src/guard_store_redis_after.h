@@ -16,7 +16,8 @@ void guard_redis_after_catch_up(guard_redis_talk_t *talk);
 
 /**
  * Where the report tells of a lockout that has just begun: see it sent to the
- * other servers before anybody hears of it here. It costs a question.
+ * other servers before the one whom it locks out is told. It costs a question;
+ * one that fails is not held against the server.
  */
 void guard_redis_after_spread(guard_redis_talk_t *talk, uint64_t now_usec,
                               const guard_claim_t *claims, unsigned count,

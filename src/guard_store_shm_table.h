@@ -39,7 +39,7 @@
 #define GUARD_SHM_VERSION 6
 #define GUARD_SHM_STRIPES 256
 #define GUARD_SHM_SCOPES 2048
-#define GUARD_SHM_COUNTS 16 /* a processor counts in one of them */
+#define GUARD_SHM_COUNTS 16 /* sets of counters, a power of two */
 #define GUARD_SHM_BUCKET_CLIENTS 35
 #define GUARD_SHM_TENANT_CLIENTS 17                 /* of them, at most */
 #define GUARD_SHM_OVERFLOW GUARD_SHM_BUCKET_CLIENTS /* its index */
@@ -61,13 +61,13 @@ typedef struct guard_shm_shape_t {
     uint64_t checksum;
 } guard_shm_shape_t;
 
-/** What some of the processors have counted. */
+/** What some of the threads have counted. */
 typedef struct guard_shm_counts_t {
     _Alignas(64) _Atomic uint64_t counter[GUARD_COUNT_MAX];
 } guard_shm_counts_t;
 
-/** Every operation reads the clock, and no line of it is written more often
- *  than once a second. */
+/** Every operation reads its clock, and no cache line of that is written more
+ *  often than once a second. */
 typedef struct guard_shm_head_t {
     guard_shm_shape_t shape;           /* [file] */
     char boot_id[40];                  /* [open] boot of boot_offset */

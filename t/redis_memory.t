@@ -171,7 +171,8 @@ $fake->does('pass');
     # When the last refusal was sent, not when this machine got round to it.
     my $began = time;
     my ($asked, $refused) = ($began, $began);
-    while ($here->guess(@right) ne '200' && $asked < $began + 4 * FRESH_SECONDS) {
+    while ($here->guess(@right) ne '200'
+        && $asked < $began + 4 * FRESH_SECONDS) {
         $refused = $asked;
         sleep 0.05;
         $asked = time;

@@ -54,13 +54,11 @@ sub turn {
 
     Bench::Rounds::turn($run, $run->amount('rounds'), $cell, $servers, $pair_of,
         sub {
-            my @pair = @_;
-            my ($rate, $base_rate, $ratio) = Bench::Rounds::rates(@pair);
-            my ($cpu, $base_cpu) = map { Bench::Rounds::cpu_us($_) } @pair;
+            my ($rate, $cpu) = @_;
 
-            return (rate => $rate, base_rate => $base_rate,
-                rate_ratio => $ratio, cpu_us => $cpu, base_cpu_us => $base_cpu,
-                cpu_ratio => $cpu / $base_cpu);
+            return (rate => $rate->[0], base_rate => $rate->[1],
+                rate_ratio => $rate->[2], cpu_us => $cpu->[0],
+                base_cpu_us => $cpu->[1], cpu_ratio => $cpu->[2]);
         });
     return;
 }
@@ -135,24 +133,26 @@ sub good {
     my $cell = 'good';
     my $servers = $run->servers($cell, who => \&takes_part,
         want => { wide => 1 });
-    my $plain = Bench::Httpd->new(conf => Bench::Peers::sections());
+    my %plain = map { $_ => Bench::Httpd->new(conf =>
+              Bench::Peers::sections())->start } qw(near far);
     my @page = (200, path => '/fast/page.html', pass => 'right');
 
-    $plain->start;
     for my $turn (1 .. $run->amount('turns')) {
-        my $base = course($run, $plain, @page);
+        my %base = map { $_ => course($run, $plain{$_}, @page) } keys %plain;
 
         $run->say("good requests, turn $turn");
         turn($run, $cell, $servers, sub {
             my ($peer, $server) = @_;
 
-            return (course($run, $server, @page), $base) if $peer->{kind} eq 'httpd';
+            return (course($run, $server, @page),
+                $base{ $peer->{near} ? 'near' : 'far' })
+              if $peer->{kind} eq 'httpd';
             return (course($run, $server, @page), course($run, $server, @page,
                     path => $server->base_path . '/fast/page.html',
                     port => $server->base_port));
         });
     }
-    $run->finish({ %$servers, plain => $plain });
+    $run->finish({ %$servers, %plain });
     return;
 }
 

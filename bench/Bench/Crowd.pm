@@ -91,9 +91,9 @@ sub arrivals {
                         port => $server->base_port,
                         path => $server->base_path . '/fast/page.html'));
             }, sub {
-                my ($rate, undef, $ratio) = Bench::Rounds::rates(@_);
+                my ($rate) = @_;
 
-                return (new_rate => $rate, new_ratio => $ratio);
+                return (new_rate => $rate->[0], new_ratio => $rate->[2]);
             });
     }
     $plain->finish unless $servers->{plain};

@@ -209,7 +209,7 @@ sub haproxy_one {
 # closes    1: it closes the connection after each refusal
 my @peers = (
     { id => 'plain', name => 'plain httpd', setting => 'no guard',
-        kind => 'httpd', conf => sub { sections() } },
+        kind => 'httpd', near => 1, conf => sub { sections() } },
     { id => 'guard', name => 'mod_auth_guard', setting => 'AuthGuard On',
         kind => 'httpd', near => 1,
         conf => sub { guard($_[0], 'AuthGuard On') } },

@@ -1,15 +1,15 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # Bench::Rounds: servers beside each other on a machine that is now fast, now
-# slow. Each is asked for a moment only, many times over, all of them in each
-# round and in another order each time: so whatever else goes on hits all
-# alike, and a round's ratio says more than a minute's.
+# slow. Each is asked for a moment only, many times over, those of a round one
+# after the other and in another order each time: so whatever else goes on hits
+# all alike, and a round's ratio says more than a minute's. Who is far from its
+# base is asked in some of the rounds only.
 #
-#   my $course = Bench::Rounds::course($server, sub { rate(...) });
-#   Bench::Rounds::turn($run, $rounds, $cell, $servers, sub {
-#       my ($peer, $server) = @_;
-#       return ($course, $base);    # which several may have in common
-#   }, sub { my ($course, $base) = @_; return (figure => ...) });
+#   my $course = Bench::Rounds::course($server, sub { ask($server) });
+#   Bench::Rounds::turn($run, $rounds, $cell, $servers,
+#       sub { my ($peer, $server) = @_; return ($course, $base) },
+#       sub { my ($rate, $cpu) = @_; return (rate_ratio => $rate->[2]) });
 package Bench::Rounds;
 
 use strict;
@@ -27,8 +27,8 @@ sub course {
     return { server => $server, ask => $ask };
 }
 
-# Ask for a moment. The rate stands under the round's number, for others are
-# asked in that round, too.
+# Ask for a moment. What came of it stands under the round's number, for others
+# are asked in that round, too. One that fails is left out.
 sub slice {
     my ($course, $round) = @_;
     my $server = $course->{server};
@@ -36,29 +36,39 @@ sub slice {
 
     eval {
         my ($rate, $answers) = $course->{ask}->();
+        my $cpu = ($server->cpu_us - $before) / ($answers || 1);
 
+        die "no processor time is told of the server\n" if $cpu <= 0;
         $course->{rates}{$round} = $rate;
-        $course->{answers} += $answers;
-        $course->{cpu_us} += $server->cpu_us - $before;
+        $course->{cpu_us}{$round} = $cpu;
         1;
     } or $course->{fault} = $@;
     return;
 }
 
-# Requests a second of a course, of its base, and of one another.
-sub rates {
-    my ($course, $base) = @_;
-    my ($rates, $base_rates) = map { $_->{rates} } $course, $base;
-    my @rounds = keys %$rates;
+# A figure of a course, of its base, and of one another, in the same rounds.
+sub beside {
+    my ($name, $rounds, $course, $base) = @_;
+    my ($one, $other) = map { $_->{$name} } $course, $base;
 
-    return (median_of(values %$rates), median_of(@$base_rates{@rounds}),
-        median_of(map { $rates->{$_} / $base_rates->{$_} } @rounds));
+    return [median_of(@$one{@$rounds}), median_of(@$other{@$rounds}),
+        median_of(map { $one->{$_} / $other->{$_} } @$rounds)];
 }
 
-# Usec of processor time for each answer.
-sub cpu_us { return $_[0]{cpu_us} / $_[0]{answers} }
+# The rounds in which both were asked, and answered; dies if they are few.
+sub rounds_of {
+    my ($course, $base, $asked) = @_;
+    my @rounds = grep { $base->{rates}{$_} } sort keys %{ $course->{rates} };
 
-# One turn of so many rounds. Who is far from its base is not asked in each.
+    die $course->{fault} || $base->{fault} || "it was not asked\n"
+      if !@rounds || 2 * @rounds < $asked;
+    return \@rounds;
+}
+
+# One turn of so many rounds. $pair_of gives the course and the base, for a
+# peer and its server; several may have a base in common. $figures_of makes
+# figures of what was seen: for the rate, and for usec of processor time each,
+# what beside() returns.
 sub turn {
     my ($run, $rounds, $cell, $servers, $pair_of, $figures_of) = @_;
     my (%pair, %every);
@@ -74,15 +84,16 @@ sub turn {
         }
     });
     for my $round (1 .. $rounds) {
-        slice($_, $round) for grep { !$_->{fault} } map { $_->[0] }
+        slice($_, $round) for map { $_->[0] }
           grep { $round % $_->[1] == 0 } shuffle @every{ sort keys %every };
     }
     $run->each_server($cell, $servers, sub {
         my ($peer) = @_;
         my @pair = @{ $pair{ $peer->{id} } };
+        my $both = rounds_of(@pair, int $rounds / $every{ $pair[0] }[1]);
 
-        for (@pair) { die $_->{fault} if $_->{fault} }
-        $run->add($cell, $peer, $figures_of->(@pair));
+        $run->add($cell, $peer, $figures_of->(
+                map { beside($_, $both, @pair) } qw(rates cpu_us)));
     });
     return;
 }

@@ -1,44 +1,63 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * store_counters.c: what is counted on several processors is counted once
- * each, and adds up; whatever becomes of the file.
+ * store_counters.c: what several processes and threads count is counted once
+ * each, and adds up, whatever becomes of the file; and they don't all count in
+ * the same place.
  */
 #include "caller.h"
 #include "shm.h"
 
-#include <sched.h>
+#include <pthread.h>
 
-#define PROCESSES 4
-#define EVENTS 20000
+#define PROCESSES 12
+#define THREADS 12
+#define EVENTS 5000
+#define ALL ((PROCESSES + THREADS) * EVENTS)
+#define SETS_MIN 3 /* of 16, where 12 choose by chance: always */
 
 static caller_t c;
 
-/* Take the next of the processors that this process may have. */
-static void move_on(int steps)
+static void *count(void *unused)
 {
-    cpu_set_t all, one;
-    size_t cpu = 0;
-
-    if (sched_getaffinity(0, sizeof(all), &all)) {
-        return;
+    for (int n = 0; n < EVENTS; n++) {
+        c.store->ops->tally(c.store, GUARD_COUNT_OK);
+        c.store->ops->tally(c.store, GUARD_COUNT_MAX - 1);
     }
-    for (steps %= CPU_COUNT(&all); steps || !CPU_ISSET(cpu, &all); cpu++) {
-        steps -= CPU_ISSET(cpu, &all) ? 1 : 0;
-    }
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    sched_setaffinity(0, sizeof(one), &one);
+    return unused;
 }
 
+static void count_in_threads(void)
+{
+    pthread_t thread[THREADS];
+
+    for (int i = 0; i < THREADS; i++) {
+        pthread_create(&thread[i], NULL, count, NULL);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(thread[i], NULL);
+    }
+}
+
+static int sets_in_use(void)
+{
+    const guard_shm_head_t *head = guard_store_shm_table(c.store)->head;
+    int used = 0;
+
+    for (int i = 0; i < GUARD_SHM_COUNTS; i++) {
+        used += head->counts[i].counter[GUARD_COUNT_OK] > 0;
+    }
+    return used;
+}
+
+/* Processes of one thread, as under prefork: each has locked before. */
 static void count_in_processes(void)
 {
+    guard_claim_t claim = caller_ip(&c, "192.0.2.1", 9);
+
     for (int i = 0; i < PROCESSES; i++) {
         if (!fork()) {
-            move_on(i);
-            for (int n = 0; n < EVENTS; n++) {
-                c.store->ops->tally(c.store, GUARD_COUNT_OK);
-                c.store->ops->tally(c.store, GUARD_COUNT_MAX - 1);
-            }
+            caller_peek(&c, &claim, 1);
+            count(NULL);
             _exit(0);
         }
     }
@@ -51,14 +70,14 @@ static void adds_up(const char *when)
     guard_stats_t stats = caller_stats(&c);
 
     printf("# %s\n", when);
-    is((long long)stats.counter[GUARD_COUNT_OK], PROCESSES * EVENTS,
+    is((long long)stats.counter[GUARD_COUNT_OK], ALL,
        "each event is counted once");
-    is((long long)stats.counter[GUARD_COUNT_MAX - 1], PROCESSES * EVENTS,
+    is((long long)stats.counter[GUARD_COUNT_MAX - 1], ALL,
        "of the last counter, too");
     is((long long)stats.counter[GUARD_COUNT_FAILED], 0, "and no other");
 }
 
-/* As if each event had come on another one of many processors. */
+/* As if every set was in use. */
 static void spread(void)
 {
     guard_shm_head_t *head = guard_store_shm_table(c.store)->head;
@@ -67,8 +86,7 @@ static void spread(void)
         head->counts[i].counter[GUARD_COUNT_FAILED] += (uint64_t)i + 1;
     }
     is((long long)caller_stats(&c).counter[GUARD_COUNT_FAILED],
-       GUARD_SHM_COUNTS * (GUARD_SHM_COUNTS + 1) / 2,
-       "all processors' counts are added up");
+       GUARD_SHM_COUNTS * (GUARD_SHM_COUNTS + 1) / 2, "all sets are added up");
 }
 
 static void again(unsigned clients)
@@ -84,6 +102,12 @@ int main(void)
     c.scope = "counters";
     c.store = shm_serve(GUARD_SHM_CLIENTS_MIN, NULL);
     count_in_processes();
+    ok(sets_in_use() >= SETS_MIN, "processes count apart");
+    again(GUARD_SHM_CLIENTS_MIN);
+    guard_shm_table_set_counter(guard_store_shm_table(c.store), GUARD_COUNT_OK,
+                                PROCESSES * EVENTS);
+    count_in_threads();
+    ok(sets_in_use() > SETS_MIN, "so do threads");
     adds_up("counted by several");
     again(GUARD_SHM_CLIENTS_MIN);
     adds_up("opened anew");

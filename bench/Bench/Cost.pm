@@ -97,16 +97,28 @@ sub bare_servers {
     return \%bare;
 }
 
+# Each turn has servers of its own: where a process happens to lie in memory
+# makes it faster or slower by a few in a hundred, as long as it lives.
+sub turns {
+    my ($run, $what, $turn) = @_;
+
+    for my $number (1 .. $run->amount('cost_turns')) {
+        $run->say("$what, turn $number");
+        $turn->();
+    }
+    return;
+}
+
 # Beside mod_bare; or what the server itself has for it.
 sub refusals {
     my ($run) = @_;
     my $cell = 'refusal';
-    my $servers = $run->servers($cell, who => \&takes_part);
-    my ($locked, $answer) = lock_all($run, $cell, $servers);
-    my $bare = bare_servers($servers, $answer);
 
-    for my $turn (1 .. $run->amount('turns')) {
-        $run->say("refusals, turn $turn");
+    turns($run, 'refusals', sub {
+        my $servers = $run->servers($cell, who => \&takes_part);
+        my ($locked, $answer) = lock_all($run, $cell, $servers);
+        my $bare = bare_servers($servers, $answer);
+
         turn($run, $cell, $servers, sub {
             my ($peer, $server) = @_;
             my $status = $answer->{ $peer->{id} }->status;
@@ -121,26 +133,26 @@ sub refusals {
             return (course($run, $server, $status, path => '/fast/page.html',
                     @from), course($run, @base, @from));
         });
-    }
-    $run->finish($bare);
-    $run->finish($servers);
+        $run->finish($bare);
+        $run->finish($servers);
+    });
     return;
 }
 
-# Limits that a good client would reach are out of reach.
+# Limits that a good client would reach are out of reach. Those that are far
+# from plain httpd have one of their own, which is asked as seldom.
 sub good {
     my ($run) = @_;
     my $cell = 'good';
-    my $servers = $run->servers($cell, who => \&takes_part,
-        want => { wide => 1 });
-    my %plain = map { $_ => Bench::Httpd->new(conf =>
-              Bench::Peers::sections())->start } qw(near far);
     my @page = (200, path => '/fast/page.html', pass => 'right');
 
-    for my $turn (1 .. $run->amount('turns')) {
+    turns($run, 'good requests', sub {
+        my $servers = $run->servers($cell, who => \&takes_part,
+            want => { wide => 1 });
+        my %plain = map { $_ => Bench::Httpd->new(conf =>
+                  Bench::Peers::sections())->start } qw(near far);
         my %base = map { $_ => course($run, $plain{$_}, @page) } keys %plain;
 
-        $run->say("good requests, turn $turn");
         turn($run, $cell, $servers, sub {
             my ($peer, $server) = @_;
 
@@ -151,8 +163,8 @@ sub good {
                     path => $server->base_path . '/fast/page.html',
                     port => $server->base_port));
         });
-    }
-    $run->finish({ %$servers, %plain });
+        $run->finish({ %$servers, %plain });
+    });
     return;
 }
 

@@ -82,14 +82,15 @@ sub head {
 
 Written by `$data->{command}`. Figures are medians of the turns of one
 run, with the least and the greatest in brackets; ratios are taken within a
-turn. What a refusal and a right password cost is asked for in moments of
-$data->{amount}{slice_seconds} s, and new clients in some of
-$data->{amount}{newcomer_seconds} s, server after server in a new order each
-round; a turn's ratio is the median of its rounds',
-$data->{amount}{rounds} and $data->{amount}{newcomer_rounds} of them, and for
-those that are far from their base of each fourth. How each peer is configured,
-and why so, stands in [Bench/Peers.pm](Bench/Peers.pm); second settings are
-looked at in one turn.
+turn. What a refusal and a right password cost is asked for in
+$data->{amount}{cost_turns} turns, each with servers of its own, in moments of
+$data->{amount}{slice_seconds} s; new clients in moments of
+$data->{amount}{newcomer_seconds} s: server after server, in a new order each
+round. A turn's ratio is the median of its rounds',
+$data->{amount}{rounds} and $data->{amount}{newcomer_rounds} of them, and for those that are
+far from their base of each fourth. How each peer is configured, and why so,
+stands in [Bench/Peers.pm](Bench/Peers.pm); second settings are looked at in one
+turn.
 $quick
 $about
 END

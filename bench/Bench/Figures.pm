@@ -24,10 +24,17 @@ sub new {
     return bless { seen => $data->{seen} || {} }, $class;
 }
 
-sub samples {
+# In the order in which they were seen, one a turn.
+sub turns {
     my ($self, $cell, $id, $name) = @_;
 
-    return sort { $a <=> $b } @{ $self->{seen}{$cell}{$id}{$name} || [] };
+    return @{ $self->{seen}{$cell}{$id}{$name} || [] };
+}
+
+sub samples {
+    my ($self, @which) = @_;
+
+    return sort { $a <=> $b } $self->turns(@which);
 }
 
 sub median {

@@ -86,11 +86,11 @@ turn. What a refusal and a right password cost is asked for in
 $data->{amount}{cost_turns} turns, each with servers of its own, in moments of
 $data->{amount}{slice_seconds} s; new clients in moments of
 $data->{amount}{newcomer_seconds} s: server after server, in a new order each
-round. A turn's ratio is the median of its rounds',
-$data->{amount}{rounds} and $data->{amount}{newcomer_rounds} of them, and for those that are
-far from their base of each fourth. How each peer is configured, and why so,
-stands in [Bench/Peers.pm](Bench/Peers.pm); second settings are looked at in one
-turn.
+round. A turn's ratio is the median of its rounds', which are
+$data->{amount}{rounds} and $data->{amount}{newcomer_rounds};
+those that are far from their base are asked in each fourth. How each peer is
+configured, and why so, stands in [Bench/Peers.pm](Bench/Peers.pm); second
+settings are looked at in one turn.
 $quick
 $about
 END

@@ -109,6 +109,31 @@ static void comes_to_the_same(const char *name, const char *second)
     fake_stop(&fake);
 }
 
+/* A limit that was lowered locks before a password is looked at. The fake one's
+ * answers come in turns: a question that is not asked makes the next one hear
+ * of no lockout. */
+static void so_does_a_place_that_is_asked_for(void)
+{
+    apr_pool_t *pool;
+    fake_t fake = fake_start(answer, STANDS);
+
+    printf("# a place that is asked for\n");
+    apr_pool_create(&pool, fake_pool);
+    begin(&fake, pool);
+    for (int i = 1; i <= TIMES; i++) {
+        guard_claim_t claim =
+            caller_ip(&c, apr_psprintf(pool, "192.0.2.%d", i), 5);
+        guard_ticket_t ticket = {0};
+
+        is(caller_reserve(&c, &claim, 1, "a:1", GUARD_LAST_TRY, &ticket),
+           GUARD_LOCKED, "it is refused");
+        is(c.report.standing[0].event, GUARD_EVENT_LOCKOUT, "  and locks");
+    }
+    guard_redis_pool_destroy(redis.pool);
+    apr_pool_destroy(pool);
+    fake_stop(&fake);
+}
+
 int main(void)
 {
     apr_initialize();
@@ -117,6 +142,7 @@ int main(void)
     comes_to_the_same("it does not", "");
     comes_to_the_same("it answers in part", "*7\r\n:1000");
     comes_to_the_same("it closes the connection", NULL);
+    so_does_a_place_that_is_asked_for();
     apr_pool_destroy(fake_pool);
     apr_terminate();
     return tap_done();

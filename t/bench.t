@@ -59,12 +59,12 @@ my $said = `$run --quick --cells exact --peers plain,guard,provider,nginx 2>&1`;
 is($? >> 8, 0, 'the goals that gate are reached') or diag($said);
 
 for my $way ('AuthGuard On', 'AuthBasicProvider guard') {
-    my ($fresh, $kept, $patient, $refused, $rate, $visitor) =
+    my ($fresh, $kept, $patient, $refused, $rate, $visitor, $old) =
       cells("mod_auth_guard, $way");
 
     is("$fresh $kept $patient", '5 5 5', "$way: five are looked at")
       or diag($said);
-    is("$refused $visitor", '0 no', "$way: nobody is refused");
+    is("$refused $visitor $old", '0 no no', "$way: nobody is refused");
     like($rate, qr/\A[1-9]/, "$way: right ones come in");
 }
 my ($fresh, $kept, $patient) = cells('plain httpd, no guard');
@@ -78,10 +78,11 @@ SKIP: {
 
     if ($nginx[0] eq 'not measured') {
         like(report(), qr/^- nginx \(exact\): skipped: \S/m, 'and it says why');
-        skip 'no nginx here (make bench-deps)', 1;
+        skip 'no nginx here (make bench-deps)', 2;
     }
     pass('nginx is here');
     cmp_ok($nginx[3], '>', 0, 'it refuses right passwords');
+    is($nginx[6], 'yes', 'and who had an old one saved');
 }
 is(scalar(() = report() =~ /: (?:at most 5|0) \|.*\| reached \|$/mg), 2,
     'both goals are reached');
@@ -113,6 +114,9 @@ pop @{ $ours->{kept} };
 $ours->{visitor_refused} = [1];
 is(draw(), 1, 'so is a visitor who is refused');
 $ours->{visitor_refused} = [0];
+$ours->{old_refused} = [1];
+is(draw(), 1, 'and one whose browser had an old password');
+$ours->{old_refused} = [0];
 $data->{seen}{calm}{guard}{one_ratio_user} = [1.9];
 is(draw(), 0, 'what hangs on the clock does not gate');
 like(report(), qr/^\| a user's p50 under one .* 1\.90 \| MISSED \|$/m,

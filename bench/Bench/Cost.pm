@@ -13,7 +13,8 @@ use Bench::Load qw(load);
 use Bench::Peers ();
 use Bench::Rounds ();
 
-use constant { CLIENTS => 16, GUESSES => 10, SAME => 0.98 };
+use constant { CLIENTS => 16, GUESSES => 10, SAME => 0.98, WARM_UP => 400,
+    FAR_EVERY => 6 };
 
 my @alice = (user => 'alice');
 
@@ -33,13 +34,29 @@ sub takes_part {
       || $peer->{id} ne 'plain' && !$peer->{second};
 }
 
+# Who takes part in a turn. Who costs much more than its base need not be known
+# to the last hundredth: it does in some turns only.
+sub in_turn {
+    my ($number) = @_;
+
+    return sub {
+        my ($peer) = @_;
+
+        return takes_part($peer)
+          && ($peer->{near} || $number % FAR_EVERY == 1);
+    };
+}
+
 # A way to ask a server: its status, if all is well, and what bench/load takes.
+# The first requests of a new server don't count.
 sub course {
     my ($run, $server, $status, %arg) = @_;
+    my @load = (clients => CLIENTS, keep => 1, port => $server->port, @alice,
+        %arg);
 
+    load(@load, count => WARM_UP);
     return Bench::Rounds::course($server, sub {
-        my $seen = load(clients => CLIENTS, warm => CLIENTS, keep => 1,
-            port => $server->port, @alice, %arg,
+        my $seen = load(@load, warm => CLIENTS,
             seconds => $run->amount('slice_seconds'));
         my $right = $seen->{status}{$status} || 0;
 
@@ -50,10 +67,10 @@ sub course {
 }
 
 sub turn {
-    my ($run, $cell, $servers, $pair_of) = @_;
+    my ($run, $number, $cell, $servers, $pair_of) = @_;
 
-    Bench::Rounds::turn($run, $run->amount('rounds'), $cell, $servers, $pair_of,
-        sub {
+    Bench::Rounds::turn($run, $run->amount('rounds'), $number, $cell, $servers,
+        $pair_of, sub {
             my ($rate, $cpu) = @_;
 
             return (rate => $rate->[0], base_rate => $rate->[1],
@@ -98,13 +115,14 @@ sub bare_servers {
 }
 
 # Each turn has servers of its own: where a process happens to lie in memory
-# makes it faster or slower by a few in a hundred, as long as it lives.
+# makes it faster or slower by some six in a hundred, as long as it lives. So
+# many short turns tell more than a few long ones.
 sub turns {
     my ($run, $what, $turn) = @_;
 
     for my $number (1 .. $run->amount('cost_turns')) {
-        $run->say("$what, turn $number");
-        $turn->();
+        $run->say("$what, turn $number") if $number % FAR_EVERY == 1;
+        $turn->($number);
     }
     return;
 }
@@ -115,11 +133,12 @@ sub refusals {
     my $cell = 'refusal';
 
     turns($run, 'refusals', sub {
-        my $servers = $run->servers($cell, who => \&takes_part);
+        my ($number) = @_;
+        my $servers = $run->servers($cell, who => in_turn($number));
         my ($locked, $answer) = lock_all($run, $cell, $servers);
         my $bare = bare_servers($servers, $answer);
 
-        turn($run, $cell, $servers, sub {
+        turn($run, $number, $cell, $servers, sub {
             my ($peer, $server) = @_;
             my $status = $answer->{ $peer->{id} }->status;
             my @from = (pass => 'wrong#', from => $locked->{ $peer->{id} });
@@ -139,31 +158,33 @@ sub refusals {
     return;
 }
 
-# Limits that a good client would reach are out of reach. Those that are far
-# from plain httpd have one of their own, which is asked as seldom.
+# Limits that a good client would reach are out of reach. Plain httpd takes
+# part, too, beside another of its kind: what that differs by is noise.
 sub good {
     my ($run) = @_;
     my $cell = 'good';
     my @page = (200, path => '/fast/page.html', pass => 'right');
 
     turns($run, 'good requests', sub {
-        my $servers = $run->servers($cell, who => \&takes_part,
-            want => { wide => 1 });
-        my %plain = map { $_ => Bench::Httpd->new(conf =>
-                  Bench::Peers::sections())->start } qw(near far);
-        my %base = map { $_ => course($run, $plain{$_}, @page) } keys %plain;
+        my ($number) = @_;
+        my $plain = Bench::Httpd->new(conf => Bench::Peers::sections());
+        my $is_first = rand() < 0.5;
+        $plain->start if $is_first;
+        my $servers = $run->servers($cell, want => { wide => 1 },
+            who => sub { $_[0]{id} eq 'plain' || in_turn($number)->(@_) });
+        $plain->start unless $is_first;
+        my $base = course($run, $plain, @page);
 
-        turn($run, $cell, $servers, sub {
+        turn($run, $number, $cell, $servers, sub {
             my ($peer, $server) = @_;
+            my $one = course($run, $server, @page);
 
-            return (course($run, $server, @page),
-                $base{ $peer->{near} ? 'near' : 'far' })
-              if $peer->{kind} eq 'httpd';
-            return (course($run, $server, @page), course($run, $server, @page,
+            return ($one, $base) if $peer->{kind} eq 'httpd';
+            return ($one, course($run, $server, @page,
                     path => $server->base_path . '/fast/page.html',
                     port => $server->base_port));
         });
-        $run->finish({ %$servers, %plain });
+        $run->finish({ %$servers, plain => $plain });
     });
     return;
 }

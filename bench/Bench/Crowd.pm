@@ -81,8 +81,8 @@ sub arrivals {
         my $base = arriving($run, $plain);
 
         $run->say("newcomers, turn $turn");
-        Bench::Rounds::turn($run, $run->amount('newcomer_rounds'), $cell,
-            $servers, sub {
+        Bench::Rounds::turn($run, $run->amount('newcomer_rounds'), $turn,
+            $cell, $servers, sub {
                 my ($peer, $server) = @_;
                 my $one = arriving($run, $server);
 

@@ -9,7 +9,8 @@ use warnings;
 use Bench::Load qw(load begin end_of);
 use Bench::Peers ();
 
-use constant { GUESSING => 64, WORKING => 40, VISITS => 10, A_SECOND => 4 };
+use constant { GUESSING => 64, WORKING => 40, VISITS => 10, A_SECOND => 4,
+    PARTS => 40, BROWSER => 6 };
 
 my @alice = (user => 'alice');
 
@@ -23,8 +24,9 @@ sub measure {
     }
     $run->say('a patient guesser');
     patient($run, $servers);
-    $run->say('right passwords, and visitors without one');
+    $run->say('right passwords, and visitors with none or an old one');
     right($run, $servers);
+    visitors($run, $servers);
     $run->finish($servers);
     return;
 }
@@ -81,8 +83,6 @@ sub patient {
 }
 
 # The right password, many times at once: whoever is not let in was refused.
-# And: a browser that asks for some pages without a password, as browsers do
-# before they know that one is wanted, and then has it.
 sub right {
     my ($run, $servers) = @_;
 
@@ -93,14 +93,33 @@ sub right {
             clients => WORKING, count => $run->amount('right'),
             seconds => $run->amount('cap_seconds'));
         my $right = $seen->{status}{200} || 0;
-        my $visitor = $run->address;
 
-        $server->ask('/mid/page.html', from => $visitor) for 1 .. VISITS;
         $run->add('exact', $peer,
             right_refused => $seen->{issued} - $right,
             right_sent => $seen->{issued},
-            right_rate => $right / ($seen->{seconds} || 1),
-            visitor_refused => $server->refuses($visitor));
+            right_rate => $right / ($seen->{seconds} || 1));
+    });
+    return;
+}
+
+# Who has made one mistake at most, and then has the right password. A browser
+# that asks for some pages without one, as browsers do before they know that
+# one is wanted; and one that has an old password saved, and asks for a page
+# and all its parts with it.
+sub visitors {
+    my ($run, $servers) = @_;
+
+    $run->each_server('exact', $servers, sub {
+        my ($peer, $server) = @_;
+        my ($without, $with_old) = ($run->address, $run->address);
+
+        $server->ask('/mid/page.html', from => $without) for 1 .. VISITS;
+        load(port => $server->port, path => '/mid/page.html', @alice,
+            pass => 'old', from => $with_old, clients => BROWSER,
+            count => PARTS, keep => 1);
+        $run->add('exact', $peer,
+            visitor_refused => $server->refuses($without),
+            old_refused => $server->refuses($with_old));
     });
     return;
 }

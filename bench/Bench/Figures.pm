@@ -8,6 +8,8 @@ use strict;
 use warnings;
 use Exporter qw(import);
 
+use constant MANY => 12;
+
 our @EXPORT_OK = qw(median_of);
 
 # The middle of some numbers; undef of none.
@@ -63,16 +65,17 @@ sub is_seen {
     return !!$self->{seen}{$cell}{$id};
 }
 
-# The middle and, where there are several, the least and the greatest. $format
-# gives the text for a number.
+# The middle and, where there are several, the least and the greatest; of many,
+# the bounds of their middle half. $format gives the text for a number.
 sub spread {
     my ($self, $format, @which) = @_;
     my @samples = $self->samples(@which) or return undef;
-    my ($middle, $least, $most) =
-      map { $format->($_) } $self->median(@which), @samples[0, -1];
+    my $outside = @samples < MANY ? 0 : int @samples / 4;
+    my ($middle, $from, $to) = map { $format->($_) } $self->median(@which),
+      @samples[$outside, -1 - $outside];
 
-    return $middle if @samples < 2 || $least eq $most;
-    return "$middle ($least to $most)";
+    return $middle if @samples < 2 || $from eq $to;
+    return "$middle ($from to $to)";
 }
 
 1;

@@ -69,7 +69,7 @@ sub refused_of {
 
     return worst(sub { my $sum = 0; $sum += $_ for @_; $sum },
         map { $figures->most('exact', $id, $_) }
-          qw(right_refused visitor_refused));
+          qw(right_refused visitor_refused old_refused));
 }
 
 # Settings that let nobody guess beyond the limit and refuse nobody, and how
@@ -130,15 +130,25 @@ sub counted {
             3_000, $above{good}, undef, 1));
 }
 
+# A figure of each turn, by its number.
+sub by_turn {
+    my ($figures, $cell, $id, $name) = @_;
+    my %of;
+
+    @of{ $figures->turns($cell, $id, 'turn') } =
+      $figures->turns($cell, $id, $name);
+    return \%of;
+}
+
 # A figure of one of the guard's ways, of that of another peer in the same turn:
-# the middle of the turns. undef where a turn is missing.
+# the middle of the turns that both took part in. undef if there is none.
 sub of_peer {
     my ($figures, $cell, $name, $way, $peer) = @_;
-    my @mine = $figures->turns($cell, $way, $name);
-    my @theirs = $figures->turns($cell, $peer, $name);
+    my ($mine, $theirs) =
+      map { by_turn($figures, $cell, $_, $name) } $way, $peer;
 
-    return undef if !@mine || @mine != @theirs;
-    return median_of(map { $mine[$_] / $theirs[$_] } 0 .. $#mine);
+    return median_of(map { $mine->{$_} / $theirs->{$_} }
+          grep { $theirs->{$_} } keys %$mine);
 }
 
 # Each way of the guard, of whichever of httpd's modules it comes out worst

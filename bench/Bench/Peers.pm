@@ -2,7 +2,7 @@
 #
 # Bench::Peers: who is measured, and how each is configured. The job is the
 # guard's: at most 5 wrong passwords a client in 10 minutes, then nothing for
-# 15; right passwords, and visitors without one, come in.
+# 15; right passwords, and visitors who have none yet or one old one, come in.
 #
 # Each is set as its documentation has it for that job, and where a choice has
 # two sides there are two settings: the second ones are looked at where they

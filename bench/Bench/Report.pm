@@ -81,16 +81,17 @@ sub head {
 # What the guard costs, and what it saves
 
 Written by `$data->{command}`. Figures are medians of the turns of one
-run, with the least and the greatest in brackets; ratios are taken within a
-turn. What a refusal and a right password cost is asked for in
+run, with the least and the greatest in brackets; where there are twelve turns
+or more, with the bounds of their middle half. Ratios are taken within a turn.
+What a refusal and a right password cost is asked for in
 $data->{amount}{cost_turns} turns, each with servers of its own, in moments of
 $data->{amount}{slice_seconds} s; new clients in moments of
 $data->{amount}{newcomer_seconds} s: server after server, in a new order each
 round. A turn's ratio is the median of its rounds', which are
 $data->{amount}{rounds} and $data->{amount}{newcomer_rounds};
-those that are far from their base are asked in each fourth. How each peer is
-configured, and why so, stands in [Bench/Peers.pm](Bench/Peers.pm); second
-settings are looked at in one turn.
+those whose cost is far from their base take part in each sixth turn. How each
+peer is configured, and why so, stands in [Bench/Peers.pm](Bench/Peers.pm);
+second settings are looked at in one turn.
 $quick
 $about
 END
@@ -107,6 +108,12 @@ sub goals {
       row('---', '---', '---'), @rows, '';
 }
 
+sub yes_or_no {
+    my ($figure) = @_;
+
+    return defined $figure ? $figure ? 'yes' : 'no' : undef;
+}
+
 sub of_sent {
     my ($figures, $id, $name, $sent, $whole) = @_;
     my $most = $figures->most('exact', $id, $name) // return undef;
@@ -121,10 +128,10 @@ sub exact {
     my $amount = $data->{amount};
     my $all = ids(sub { !$_[0]{only} });
     my $rows = table(['fresh connections', 'kept alive', 'patient',
-            'right refused', 'right ones a second', 'visitor refused'], $all,
+            'right refused', 'right ones a second', 'visitor refused',
+            'old password'], $all,
         sub {
             my ($id) = @_;
-            my $visitor = $figures->most('exact', $id, 'visitor_refused');
 
             return (
                 (map { of_sent($figures, $id, @$_) }
@@ -133,7 +140,8 @@ sub exact {
                     ['patient', 'patient_sent', $amount->{patient}],
                     ['right_refused', 'right_sent', $amount->{right}]),
                 $figures->spread(\&thousands, 'exact', $id, 'right_rate'),
-                defined $visitor ? $visitor ? 'yes' : 'no' : undef);
+                yes_or_no($figures->most('exact', $id, 'visitor_refused')),
+                yes_or_no($figures->most('exact', $id, 'old_refused')));
         });
 
     return <<"END";
@@ -143,34 +151,46 @@ The limit is 5. Wrong passwords that were looked at, the most of all turns: of
 $amount->{guesses} distinct ones, 64 at a time, against bcrypt of cost 10; and
 of $amount->{patient}, four a second. Right passwords that were not let in, of
 $amount->{right}, 40 at a time, against bcrypt of cost 5. A visitor asks ten
-times without a password, then with the right one.
+times without a password, then with the right one. Another's browser has an old
+password saved: it asks for a page's 40 parts with it, six at a time, and then
+its user types the right one. Is he refused?
 
 $rows
 END
 }
 
+# In all, and above the base. Plain httpd is the base.
+sub instructions {
+    my ($figures, $id, $counted) = @_;
+    my ($all, $base) = map { $figures->median('instructions', $id, $_) }
+      $counted, "${counted}_base";
+
+    return ('', '') if $id eq 'plain';
+    return (defined $all ? thousands($all) : undef,
+        defined $base ? thousands($all - $base) : undef);
+}
+
 sub cost_rows {
-    my ($figures, $cell, $counted) = @_;
+    my ($figures, $cell, $counted, $who) = @_;
 
     return table(['a second', 'of the base', 'CPU, microseconds', 'of the base',
             'instructions', 'above the base'],
-        ids(\&Bench::Cost::takes_part), sub {
+        ids($who), sub {
             my ($id) = @_;
-            my ($all, $base) = map { $figures->median('instructions', $id, $_) }
-              $counted, "${counted}_base";
 
             return ((map { $figures->spread($_->[0], $cell, $id, $_->[1]) }
                     [\&thousands, 'rate'], [\&times, 'rate_ratio'],
                     [\&tenths, 'cpu_us'], [\&times, 'cpu_ratio']),
-                defined $all ? thousands($all) : undef,
-                defined $base ? thousands($all - $base) : undef);
+                instructions($figures, $id, $counted));
         });
 }
 
 sub costs {
     my ($figures) = @_;
-    my $refusals = cost_rows($figures, 'refusal', 'refusal');
-    my $good = cost_rows($figures, 'good', 'good');
+    my $who = \&Bench::Cost::takes_part;
+    my $refusals = cost_rows($figures, 'refusal', 'refusal', $who);
+    my $good = cost_rows($figures, 'good', 'good',
+        sub { $_[0]{id} eq 'plain' || $who->(@_) });
 
     return <<"END";
 ## What a refusal costs
@@ -186,7 +206,8 @@ $refusals
 ## What a right password costs
 
 {SHA}, on 16 connections that are kept. The base is the same server without what
-guards. Where good requests count, the limit is out of reach.
+guards; how far plain httpd is from another of its kind is what this machine
+can't tell. Where good requests count, the limit is out of reach.
 
 $good
 END
@@ -274,7 +295,7 @@ sub crowd {
                 $figures->spread(\&thousands, 'crowd', $id, 'new_rate'),
                 $figures->spread(\&times, 'crowd', $id, 'new_ratio'),
                 $id eq 'plain' ? ('', '')
-                : (defined $freed ? $freed ? 'yes' : 'no' : undef,
+                : (yes_or_no($freed),
                     $figures->most('flood', $id, 'next_verified')));
         });
 

@@ -3,11 +3,10 @@
 # Bench::Rounds: servers beside each other on a machine that is now fast, now
 # slow. Each is asked for a moment only, many times over, those of a round one
 # after the other and in another order each time: so whatever else goes on hits
-# all alike, and a round's ratio says more than a minute's. Who is far from its
-# base is asked in some of the rounds only.
+# all alike, and a round's ratio says more than a minute's.
 #
 #   my $course = Bench::Rounds::course($server, sub { ask($server) });
-#   Bench::Rounds::turn($run, $rounds, $cell, $servers,
+#   Bench::Rounds::turn($run, $rounds, $number, $cell, $servers,
 #       sub { my ($peer, $server) = @_; return ($course, $base) },
 #       sub { my ($rate, $cpu) = @_; return (rate_ratio => $rate->[2]) });
 package Bench::Rounds;
@@ -16,8 +15,6 @@ use strict;
 use warnings;
 use List::Util qw(shuffle);
 use Bench::Figures qw(median_of);
-
-use constant FAR_EVERY => 4;
 
 # A way to ask a server. $ask returns requests a second, and how many were
 # answered; or dies.
@@ -65,34 +62,30 @@ sub rounds_of {
     return \@rounds;
 }
 
-# One turn of so many rounds. $pair_of gives the course and the base, for a
-# peer and its server; several may have a base in common. $figures_of makes
-# figures of what was seen: for the rate, and for usec of processor time each,
-# what beside() returns.
+# One turn of so many rounds; its number stands beside its figures. $pair_of
+# gives the course and the base, for a peer and its server; several may have a
+# base in common. $figures_of makes figures of what was seen: for the rate, and
+# for usec of processor time each, what beside() returns.
 sub turn {
-    my ($run, $rounds, $cell, $servers, $pair_of, $figures_of) = @_;
-    my (%pair, %every);
+    my ($run, $rounds, $number, $cell, $servers, $pair_of, $figures_of) = @_;
+    my (%pair, %course);
 
     $run->each_server($cell, $servers, sub {
         my ($peer, $server) = @_;
-        my $every = $peer->{near} ? 1 : FAR_EVERY;
+        my @pair = $pair_of->($peer, $server);
 
-        $pair{ $peer->{id} } = [$pair_of->($peer, $server)];
-        for (@{ $pair{ $peer->{id} } }) {
-            $every{$_} = [$_, $every]
-              if !$every{$_} || $every < $every{$_}[1];
-        }
+        $pair{ $peer->{id} } = \@pair;
+        @course{@pair} = @pair;
     });
     for my $round (1 .. $rounds) {
-        slice($_, $round) for map { $_->[0] }
-          grep { $round % $_->[1] == 0 } shuffle @every{ sort keys %every };
+        slice($_, $round) for shuffle values %course;
     }
     $run->each_server($cell, $servers, sub {
         my ($peer) = @_;
         my @pair = @{ $pair{ $peer->{id} } };
-        my $both = rounds_of(@pair, int $rounds / $every{ $pair[0] }[1]);
+        my $both = rounds_of(@pair, $rounds);
 
-        $run->add($cell, $peer, $figures_of->(
+        $run->add($cell, $peer, turn => $number, $figures_of->(
                 map { beside($_, $both, @pair) } qw(rates cpu_us)));
     });
     return;

@@ -10,6 +10,7 @@ package Bench::Run;
 
 use strict;
 use warnings;
+use List::Util qw(shuffle);
 use Time::HiRes qw(time);
 use Bench::Peers ();
 
@@ -17,7 +18,7 @@ use Bench::Peers ();
 my %amount = (
     whole => {
         turns => 3, leak_turns => 2, guesses => 500, right => 500,
-        cap_seconds => 10, patient => 60, cost_turns => 6, rounds => 6,
+        cap_seconds => 10, patient => 60, cost_turns => 36, rounds => 2,
         slice_seconds => 0.25, counted => 100,
         calm_turns => 2, calm_seconds => 2.5, crowd => 100_000,
         crowd_seconds => 25, newcomers => 5000, newcomer_seconds => 0.12,
@@ -25,7 +26,7 @@ my %amount = (
     },
     quick => {
         turns => 1, leak_turns => 1, guesses => 150, right => 150,
-        cap_seconds => 3, patient => 12, cost_turns => 1, rounds => 4,
+        cap_seconds => 3, patient => 12, cost_turns => 2, rounds => 2,
         slice_seconds => 0.12, counted => 20,
         calm_turns => 1, calm_seconds => 1.5, crowd => 2000,
         crowd_seconds => 5, newcomers => 500, newcomer_seconds => 0.12,
@@ -93,7 +94,8 @@ sub address {
     return join '.', unpack 'C4', pack 'N', $number;
 }
 
-# The servers for a cell, by the peer's id, started. Who can't be had is noted.
+# The servers for a cell, by the peer's id, started one after the other in any
+# order. Who can't be had is noted.
 #   who     says of a peer whether it takes part: first settings, unless told
 #   want    what Bench::Peers::server() takes
 sub servers {
@@ -101,7 +103,7 @@ sub servers {
     my $who = $arg{who} || sub { !$_[0]{second} };
     my %server;
 
-    for my $peer (grep { $who->($_) } @{ $self->{peers} }) {
+    for my $peer (shuffle grep { $who->($_) } @{ $self->{peers} }) {
         my $lacks = eval { Bench::Peers::lacks($peer) } // $@;
 
         if ($lacks) {

@@ -1,11 +1,16 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
- * guard_reply_body_page.c owns the page that a thread made last, and who
- * still reads it. It refuses to know what is in it.
+ * guard_reply_body_page.c owns the pages that were made last, and who holds
+ * them. It refuses to know what is in a page.
  *
  * Invariant: a page is never changed once it is made, and lives until the last
  * who got it has given it back; what is handed out was made of the very
  * arguments that are asked for.
+ *
+ * Each thread keeps the page that it got last, and finds it again at once.
+ * Where it wants another, it looks on the shelf, for what some thread has made:
+ * so all of them read the same bytes, which stay in the processor's cache, and
+ * one of them makes a new page each second.
  */
 #include "guard_reply_body_page.h"
 
@@ -16,9 +21,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SHELF_MAX 8
+
 /** A page and what it was made of. */
 typedef struct page_t {
-    _Atomic unsigned readers; /* its thread is one of them */
+    _Atomic unsigned holders; /* readers, threads that keep it, the shelf */
     guard_body_e form;
     guard_body_t what;
     apr_size_t length;
@@ -27,11 +34,20 @@ typedef struct page_t {
 
 static apr_threadkey_t *last_page; /* [process] NULL: none are kept */
 
+/* [process] By what is in them. Who finds the shelf taken does without it:
+ * nobody waits here. It is not free where no pages are kept. */
+static page_t *shelf[SHELF_MAX];
+static _Atomic int is_shelf_free;
+
+static int take_shelf(void) { return atomic_exchange(&is_shelf_free, 0); }
+
+static void leave_shelf(void) { atomic_store(&is_shelf_free, 1); }
+
 static void release(void *data)
 {
     page_t *page = data;
 
-    if (atomic_fetch_sub(&page->readers, 1) == 1) {
+    if (atomic_fetch_sub(&page->holders, 1) == 1) {
         free(page);
     }
 }
@@ -41,6 +57,20 @@ void guard_page_release(void *body)
     release((char *)body - offsetof(page_t, body));
 }
 
+/* It is not left again. */
+static void clear_shelf(void)
+{
+    while (!take_shelf()) {
+        apr_thread_yield();
+    }
+    for (int i = 0; i < SHELF_MAX; i++) {
+        if (shelf[i]) {
+            release(shelf[i]);
+            shelf[i] = NULL;
+        }
+    }
+}
+
 static apr_status_t forget(void *unused)
 {
     apr_threadkey_t *key = last_page;
@@ -48,6 +78,7 @@ static apr_status_t forget(void *unused)
 
     (void)unused;
     last_page = NULL;
+    clear_shelf();
     if (apr_threadkey_private_get(&page, key) == APR_SUCCESS && page) {
         release(page);
     }
@@ -62,6 +93,7 @@ apr_status_t guard_page_init(apr_pool_t *pool)
         last_page = NULL;
         return rv;
     }
+    leave_shelf();
     apr_pool_cleanup_register(pool, NULL, forget, apr_pool_cleanup_null);
     return APR_SUCCESS;
 }
@@ -76,6 +108,50 @@ static int is_made_of(const page_t *page, guard_body_e form,
            page->what.until == what->until && page->what.proxy == what->proxy;
 }
 
+static page_t **place_of(guard_body_e form, const guard_body_t *what)
+{
+    unsigned sum = (unsigned)form + 3 * (unsigned)what->answer +
+                   (unsigned)what->retry_after_sec;
+
+    return &shelf[sum % SHELF_MAX];
+}
+
+/* One that is on the shelf, with one holder more; or NULL. */
+static page_t *borrow(guard_body_e form, const guard_body_t *what)
+{
+    page_t *page;
+
+    if (!take_shelf()) {
+        return NULL;
+    }
+    page = *place_of(form, what);
+    if (page && is_made_of(page, form, what)) {
+        atomic_fetch_add(&page->holders, 1);
+    } else {
+        page = NULL;
+    }
+    leave_shelf();
+    return page;
+}
+
+/* Put it on the shelf, for others, in place of whatever is there. */
+static void put_up(page_t *page)
+{
+    page_t **place = place_of(page->form, &page->what);
+    page_t *before;
+
+    if (!take_shelf()) {
+        return;
+    }
+    before = *place;
+    *place = page;
+    atomic_fetch_add(&page->holders, 1);
+    leave_shelf();
+    if (before) {
+        release(before);
+    }
+}
+
 static page_t *make(apr_pool_t *pool, guard_body_e form,
                     const guard_body_t *what)
 {
@@ -86,19 +162,20 @@ static page_t *make(apr_pool_t *pool, guard_body_e form,
     if (!page) {
         abort();
     }
-    atomic_init(&page->readers, 1);
+    atomic_init(&page->holders, 1);
     page->form = form;
     page->what = *what;
     page->length = length;
     memcpy(page->body, body, length + 1);
+    put_up(page);
     return page;
 }
 
-/* The thread's own share of the page goes over to the new one. */
+/* The thread keeps this one now, and the one before no more. */
 static void keep(page_t *page, page_t *before, apr_threadkey_t *key)
 {
     if (apr_threadkey_private_set(page, key) == APR_SUCCESS) {
-        atomic_fetch_add(&page->readers, 1);
+        atomic_fetch_add(&page->holders, 1);
         if (before) {
             release(before);
         }
@@ -117,9 +194,12 @@ const char *guard_page_get(apr_pool_t *pool, guard_body_e form,
         page = before;
     }
     if (page && is_made_of(page, form, what)) {
-        atomic_fetch_add(&page->readers, 1);
+        atomic_fetch_add(&page->holders, 1);
     } else {
-        page = make(pool, form, what);
+        page = borrow(form, what);
+        if (!page) {
+            page = make(pool, form, what);
+        }
         if (key) {
             keep(page, before, key);
         }

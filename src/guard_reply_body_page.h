@@ -2,8 +2,8 @@
 /**
  * guard_reply_body_page.h: a rendered body that is kept for the next request.
  *
- * Who is locked out asks many times a second, and is told the same. Each
- * thread keeps the page that it made last.
+ * Who is locked out asks many times a second, and is told the same. The pages
+ * that were made last are kept, for all threads of a process.
  */
 #ifndef GUARD_REPLY_BODY_PAGE_H
 #define GUARD_REPLY_BODY_PAGE_H
@@ -11,8 +11,8 @@
 #include "guard_reply_body.h"
 
 /**
- * From now on threads of this process keep pages; until then, and after the
- * pool is gone, each is made anew. Call in child_init.
+ * From now on pages are kept in this process; until then, and after the pool is
+ * gone, each is made anew. Call in child_init.
  * @return APR_SUCCESS, or the system's error: none are kept then
  */
 apr_status_t guard_page_init(apr_pool_t *pool);

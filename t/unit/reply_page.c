@@ -1,9 +1,10 @@
 /* Licensed under the Apache License, Version 2.0; see LICENSE. */
 /*
  * reply_page.c: a page that is kept has the bytes that were asked for, whoever
- * asked before, and lives for as long as anybody reads it: after its thread has
- * made others, after its thread has ended, and after none are kept any more.
- * Run under ASan and TSan it shows that each is freed once, and by nobody else.
+ * asked before; threads get the same one of each other, and it stays for who
+ * got it, after others have made more, after the thread that made it has ended,
+ * and after none are kept any more. Run under ASan and TSan it shows that each
+ * is freed once, and by nobody else.
  */
 #include "guard_reply_body_page.h"
 #include "tap.h"
@@ -124,32 +125,99 @@ static void the_last_is_kept(void)
     other = get(pool, 1, &length);
     ok(is_page(pool, 1, other, length), "another is made");
     release(other);
-    release(get(pool, 0, &length));
-    ok(is_page(pool, 0, one, length), "who reads the one before still can");
+    release(one);
+    ok(one == get(pool, 0, &length), "the one before is found again");
     release(one);
 }
 
 /* ---- many threads ---- */
 
+/* Do it in a thread of its own, and wait for that. */
+static int in_thread(apr_thread_start_t work)
+{
+    apr_thread_t *thread;
+    apr_status_t ended;
+
+    if (apr_thread_create(&thread, NULL, work, NULL, pool) ||
+        apr_thread_join(&ended, thread)) {
+        ok(0, "fixture: a thread");
+        return 0;
+    }
+    return 1;
+}
+
+static const char *left;
+static apr_size_t left_length;
+
+static void *APR_THREAD_FUNC leave(apr_thread_t *thread, void *unused)
+{
+    (void)unused;
+    left = get(apr_thread_pool_get(thread), 3, &left_length);
+    return NULL;
+}
+
+static void thread_has_ended(void)
+{
+    apr_size_t length;
+    const char *body;
+
+    if (in_thread(leave)) {
+        ok(is_page(pool, 3, left, left_length), "a page outlives its thread");
+        body = get(pool, 3, &length);
+        ok(body == left, "and is there for others");
+        release(left);
+        ok(is_page(pool, 3, body, length), "who have it for themselves");
+        release(body);
+    }
+}
+
+/* As the seconds pass, and more than the shelf has room for. */
+static void *APR_THREAD_FUNC count_down(apr_thread_t *thread, void *unused)
+{
+    guard_body_t what = PAGE[0].what;
+    apr_size_t length;
+
+    (void)unused;
+    for (int i = 0; i < 100; i++) {
+        what.retry_after_sec--;
+        release(guard_page_get(apr_thread_pool_get(thread), PAGE[0].form, &what,
+                               &length));
+    }
+    return NULL;
+}
+
+static void others_make_more(void)
+{
+    apr_size_t length;
+    const char *body = get(pool, 0, &length);
+
+    if (in_thread(count_down)) {
+        ok(is_page(pool, 0, body, length),
+           "who reads a page can, however many others make");
+        release(body);
+        ok(body == get(pool, 0, &length), "and gets it again");
+        release(body);
+    }
+}
+
 /* Where threads leave pages for each other to give back. */
-static _Atomic(const char *) shelf[THREADS];
+static _Atomic(const char *) table[THREADS];
 static _Atomic int wrong_pages;
 
 static void *APR_THREAD_FUNC alternate(apr_thread_t *thread, void *data)
 {
     size_t self = *(const size_t *)data;
-    apr_pool_t *own = apr_thread_pool_get(thread);
     apr_pool_t *request;
     apr_size_t length;
     int wrong = 0;
 
-    apr_pool_create(&request, own);
+    apr_pool_create(&request, apr_thread_pool_get(thread));
     for (size_t i = 0; i < ROUNDS; i++) {
         size_t which = (i / 3 + self) % COUNT(PAGE);
         const char *body = get(request, which, &length);
 
         wrong += !is_page(request, which, body, length);
-        body = atomic_exchange(&shelf[(i + self) % THREADS], body);
+        body = atomic_exchange(&table[(i + self) % THREADS], body);
         if (body) {
             release(body);
         }
@@ -177,7 +245,7 @@ static void threads_hand_over(void)
         apr_thread_join(&ended, thread[i]);
     }
     for (size_t i = 0; i < THREADS; i++) {
-        const char *body = atomic_exchange(&shelf[i], NULL);
+        const char *body = atomic_exchange(&table[i], NULL);
 
         if (body) {
             release(body);
@@ -186,31 +254,6 @@ static void threads_hand_over(void)
     }
     is(wrong_pages, 0, "threads get what they ask for");
     is(count, THREADS, "and give back each other's pages");
-}
-
-/* A page outlives the thread that made it. */
-static const char *left;
-static apr_size_t left_length;
-
-static void *APR_THREAD_FUNC leave(apr_thread_t *thread, void *unused)
-{
-    (void)unused;
-    left = get(apr_thread_pool_get(thread), 3, &left_length);
-    return NULL;
-}
-
-static void thread_has_ended(void)
-{
-    apr_thread_t *thread;
-    apr_status_t ended;
-
-    if (apr_thread_create(&thread, NULL, leave, NULL, pool) ||
-        apr_thread_join(&ended, thread)) {
-        ok(0, "fixture: a thread");
-        return;
-    }
-    ok(is_page(pool, 3, left, left_length), "a page outlives its thread");
-    release(left);
 }
 
 /* ---- the end ---- */
@@ -242,8 +285,9 @@ int main(void)
         is(guard_page_init(process), APR_SUCCESS, "pages are kept from now on");
         the_last_is_kept();
         any_after_any("kept: the page that was asked for");
-        threads_hand_over();
         thread_has_ended();
+        others_make_more();
+        threads_hand_over();
         none_is_kept_any_more(process);
         any_after_any("not kept any more: the page that was asked for");
     }

@@ -7,6 +7,7 @@ package Bench::Crowd;
 
 use strict;
 use warnings;
+use List::Util qw(sum);
 use Bench::Httpd ();
 use Bench::Load qw(load);
 use Bench::Peers ();
@@ -44,13 +45,15 @@ sub crowd {
         my ($peer, $server) = @_;
 
         newcomers($run, $server, $run->amount('newcomers'));
-        my $before = $server->memory_bytes + $server->disk_bytes;
+        my @before = ($server->memory_bytes, $server->disk_bytes);
         my $seen = newcomers($run, $server, $run->amount('crowd'),
             seconds => $run->amount('crowd_seconds'));
-        my $grown = $server->memory_bytes + $server->disk_bytes - $before;
+        my @grown = ($server->memory_bytes - $before[0],
+            $server->disk_bytes - $before[1]);
 
         $run->say("a crowd at $peer->{id}: $seen->{answered}");
-        $run->add($cell, $peer, grown_each => $grown / $seen->{answered},
+        $run->add($cell, $peer,
+            grown_each => sum(0, grep { $_ > 0 } @grown) / $seen->{answered},
             tracked => $seen->{answered} + $run->amount('newcomers'));
     });
     arrivals($run, $cell, $servers);

@@ -115,8 +115,9 @@ sub bare_servers {
 }
 
 # Each turn has servers of its own: where a process happens to lie in memory
-# makes it faster or slower by some six in a hundred, as long as it lives. So
-# many short turns tell more than a few long ones.
+# makes it faster or slower by some four in a hundred, as long as it lives. And
+# each load is faster or slower by some ten, however long it goes on. So many
+# moments tell more than a few long ones.
 sub turns {
     my ($run, $what, $turn) = @_;
 

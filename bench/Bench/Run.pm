@@ -18,16 +18,16 @@ use Bench::Peers ();
 my %amount = (
     whole => {
         turns => 3, leak_turns => 2, guesses => 500, right => 500,
-        cap_seconds => 10, patient => 60, cost_turns => 36, rounds => 2,
-        slice_seconds => 0.25, counted => 100,
+        cap_seconds => 10, patient => 60, cost_turns => 36, rounds => 8,
+        slice_seconds => 0.05, counted => 100,
         calm_turns => 2, calm_seconds => 2.5, crowd => 100_000,
         crowd_seconds => 25, newcomers => 5000, newcomer_seconds => 0.12,
         newcomer_rounds => 8, small => 4096,
     },
     quick => {
         turns => 1, leak_turns => 1, guesses => 150, right => 150,
-        cap_seconds => 3, patient => 12, cost_turns => 2, rounds => 2,
-        slice_seconds => 0.12, counted => 20,
+        cap_seconds => 3, patient => 12, cost_turns => 2, rounds => 4,
+        slice_seconds => 0.05, counted => 20,
         calm_turns => 1, calm_seconds => 1.5, crowd => 2000,
         crowd_seconds => 5, newcomers => 500, newcomer_seconds => 0.12,
         newcomer_rounds => 4, small => 1024,

@@ -226,7 +226,7 @@ bench bench-instructions bench-store: export AUTHGUARD_SO = \
 bench-deps: ## fetch what `make bench` compares with; nothing of it is installed
 	@tools/deps bench
 
-bench: ## measure beside the peers, for some 14 minutes; QUICK=1: 2
+bench: ## measure beside the peers, for some 16 minutes; QUICK=1: 2
 	@tools/deps build
 	@$(MAKE) --no-print-directory all
 	@bench/run $(if $(QUICK),--quick) $(ARGS)

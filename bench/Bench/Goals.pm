@@ -28,12 +28,13 @@ sub is_missed {
     return scalar grep { $_->{gates} && !($_->{reached} // 1) } all($figures);
 }
 
+# What is shown is what is judged.
 sub goal {
     my ($text, $value, $format, $is_reached, $gates) = @_;
+    my $shown = defined $value ? sprintf($format, $value) : undef;
 
-    return { text => $text, gates => $gates || 0,
-        value => defined $value ? sprintf($format, $value) : undef,
-        reached => defined $value ? ($is_reached->($value) ? 1 : 0) : undef };
+    return { text => $text, gates => $gates || 0, value => $shown,
+        reached => defined $shown ? ($is_reached->($shown) ? 1 : 0) : undef };
 }
 
 sub at_most {

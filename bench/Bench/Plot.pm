@@ -59,9 +59,9 @@ sub panels {
             rows => rows(sub { !$_[0]{only} },
                 sub { worst($figures, $_[0], qw(fresh kept)) }) },
         { title => "Right requests refused, of $amount->{right}",
-            below => '40 at a time, from one address',
-            rows => rows(sub { !$_[0]{only} },
-                sub { worst($figures, $_[0], 'right_refused') }) },
+            below => '40 at a time; * who had one old password saved, too',
+            rows => with_old($figures, rows(sub { !$_[0]{only} },
+                sub { worst($figures, $_[0], 'right_refused') })) },
         { title => 'A refusal, in instructions',
             below => 'user space; within, the least that such an answer takes',
             rows => rows($first, map { my $name = $_;
@@ -82,6 +82,15 @@ sub wait_of {
 
     return $refused > 0.5 ? 'refused'
       : $figures->median($cell, $id, 'many_ratio_static');
+}
+
+# Marked where an old password that was saved locks its user out.
+sub with_old {
+    my ($figures, $rows) = @_;
+
+    $_->{mark} = $figures->most('exact', $_->{id}, 'old_refused') ? ' *' : ''
+      for @$rows;
+    return $rows;
 }
 
 # Below the guard as it comes: the guard with one check at a time.
@@ -108,7 +117,7 @@ sub rows {
     for my $peer (grep { $who->($_) } Bench::Peers::all()) {
         my $name = $peer->{second} ? "… $peer->{setting}" : $peer->{name};
 
-        push @rows, { name => $name,
+        push @rows, { name => $name, id => $peer->{id},
             is_ours => $peer->{name} eq 'mod_auth_guard',
             value => $value_of->($peer->{id}),
             base => $base_of ? $base_of->($peer->{id}) : undef };
@@ -175,7 +184,8 @@ sub bar {
     $value = sprintf $value < 100 && $value != int $value ? '%.1f' : '%.0f',
       $value;
     1 while $value =~ s/^(\d+)(\d{3})/$1,$2/;
-    return @drawn, text($x + $length + 6, $y + 11, '', $value);
+    return @drawn,
+      text($x + $length + 6, $y + 11, '', $value . ($row->{mark} // ''));
 }
 
 1;

@@ -161,19 +161,6 @@ exit_is(10, 'check', '127.0.1.1');
 exit_is(0, 'check', '127.0.1.2');
 exit_is(0, 'check', '127.0.1.3');
 exit_is(0, 'check', '2001:db8::1');
-
-# A scope that nothing is counted in is most likely misspelt; one that others
-# are counted in is not.
-like((on_file(@$_))[2], qr/\Ahtguard: nothing is counted in that scope; .+\n\z/,
-    "htguard @$_: the scope is doubted")
-  for ['check', '127.0.1.1', '--scope', 'vualt'], ['list', '--scope', 'vualt'],
-  ['list', '--locked', '--scope', 'vualt', '--json'];
-is((on_file('check', '127.0.1.1', '--scope', 'vualt'))[1], "free\n",
-    'nobody is locked there');
-locks('/named/', '127.0.1.8');
-is((on_file(@$_))[2], '', "htguard @$_: it is not")
-  for ['check', '127.0.1.1', '--scope', 'vault'],
-  ['check', '127.0.1.1'], ['list', '--scope', 'vault'];
 exit_is(0, 'check', '127.0.1.1', '--scope', 'vault');
 
 exit_is(3, 'unlock', '127.0.1.3');

@@ -128,31 +128,6 @@ static apr_status_t show_clients(walk_t *walk)
     return rv;
 }
 
-static apr_status_t note_any(void *is_any, const guard_entry_t *entry)
-{
-    (void)entry;
-    *(int *)is_any = 1;
-    return APR_EOF; /* that will do */
-}
-
-/* Where nobody was seen: was the scope's name right? Nothing can be told of one
- * that nobody has failed in yet. */
-static void doubt_scope(const htguard_run_t *run)
-{
-    guard_filter_t all_of_it = {.by = GUARD_FILTER_ALL,
-                                .scope_name = run->ask->scope,
-                                .stop = run->stop};
-    int is_any = 0;
-
-    if (run->ask->scope &&
-        run->store->ops->iterate(run->store, run->now_usec, &all_of_it,
-                                 note_any, &is_any) == APR_SUCCESS &&
-        !is_any) {
-        fprintf(stderr, "htguard: nothing is counted in that scope; see "
-                        "htguard list for those that there are\n");
-    }
-}
-
 static htguard_exit_e list(const htguard_run_t *run, apr_status_t *rv)
 {
     walk_t walk = {.run = run, .table.screen = htguard_screen_look()};
@@ -168,9 +143,6 @@ static htguard_exit_e list(const htguard_run_t *run, apr_status_t *rv)
         printf("}\n");
     } else {
         htguard_table_begin(&walk.table, NULL, 0); /* if nobody was there */
-    }
-    if (*rv == APR_SUCCESS && !walk.count) {
-        doubt_scope(run);
     }
     return *rv == APR_SUCCESS ? HTGUARD_DONE : HTGUARD_STORE_ERROR;
 }
@@ -214,9 +186,6 @@ static htguard_exit_e check(const htguard_run_t *run, apr_status_t *rv)
     show_verdict(&walk, *rv);
     if (*rv != APR_SUCCESS) {
         return HTGUARD_STORE_ERROR;
-    }
-    if (!walk.count) {
-        doubt_scope(run);
     }
     return walk.locked ? HTGUARD_LOCKED : HTGUARD_DONE;
 }

@@ -57,11 +57,13 @@ void guard_page_release(void *body)
     release((char *)body - offsetof(page_t, body));
 }
 
-/* It is not left again. */
+/* It is not left again. Where it is taken nothing is done: prefork ends a child
+ * from within a signal's handler, which may have interrupted whoever took it.
+ */
 static void clear_shelf(void)
 {
-    while (!take_shelf()) {
-        apr_thread_yield();
+    if (!take_shelf()) {
+        return;
     }
     for (int i = 0; i < SHELF_MAX; i++) {
         if (shelf[i]) {
@@ -134,18 +136,21 @@ static page_t *borrow(guard_body_e form, const guard_body_t *what)
     return page;
 }
 
-/* Put it on the shelf, for others, in place of whatever is there. */
+/* Put it on the shelf, for others, in place of whatever is there but the
+ * same. */
 static void put_up(page_t *page)
 {
     page_t **place = place_of(page->form, &page->what);
-    page_t *before;
+    page_t *before = NULL;
 
     if (!take_shelf()) {
         return;
     }
-    before = *place;
-    *place = page;
-    atomic_fetch_add(&page->holders, 1);
+    if (!*place || !is_made_of(*place, page->form, &page->what)) {
+        before = *place;
+        *place = page;
+        atomic_fetch_add(&page->holders, 1);
+    }
     leave_shelf();
     if (before) {
         release(before);

@@ -12,11 +12,15 @@
 #include <apr_general.h>
 #include <apr_thread_proc.h>
 
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define THREADS 4
 #define ROUNDS 2000
+#define CHILDREN 300
 
 static apr_pool_t *pool;
 
@@ -258,6 +262,63 @@ static void threads_hand_over(void)
 
 /* ---- the end ---- */
 
+/* prefork ends a child from within the handler of a signal, wherever that
+ * comes. */
+static apr_pool_t *of_child;
+
+static void end_child(int signal)
+{
+    (void)signal;
+    apr_pool_destroy(of_child);
+    _exit(0);
+}
+
+static void be_child(useconds_t usec)
+{
+    apr_size_t length;
+    apr_pool_t *request;
+
+    apr_pool_create(&of_child, NULL);
+    apr_pool_create(&request, NULL);
+    guard_page_init(of_child);
+    signal(SIGALRM, end_child);
+    ualarm(usec, 0);
+    for (size_t i = 0;; i++) {
+        release(get(request, i % 2, &length));
+    }
+}
+
+/* @return 1 if it has ended by itself. */
+static int ends(pid_t child)
+{
+    int status;
+
+    for (int waits = 0; waits < 5000; waits++) {
+        if (waitpid(child, &status, WNOHANG) == child) {
+            return WIFEXITED(status) && !WEXITSTATUS(status);
+        }
+        usleep(1000);
+    }
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    return 0;
+}
+
+static void children_end_anywhere(void)
+{
+    int ended = 0;
+
+    for (int i = 0; i < CHILDREN && ended == i; i++) {
+        pid_t child = fork();
+
+        if (!child) {
+            be_child((useconds_t)(500 + i * 7));
+        }
+        ended += child > 0 && ends(child);
+    }
+    is(ended, CHILDREN, "a child ends, whatever a signal interrupts");
+}
+
 static void none_is_kept_any_more(apr_pool_t *process)
 {
     apr_size_t length;
@@ -278,6 +339,7 @@ int main(void)
 
     apr_initialize();
     apr_pool_create(&pool, NULL);
+    children_end_anywhere();
     none_is_kept_yet();
     any_after_any("not kept: the page that was asked for");
     for (int start = 0; start < 2; start++) {

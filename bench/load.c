@@ -7,10 +7,11 @@
  *        [rate=N] [keep=1] [from=127.0.0.1] [addresses=N] [first=N]
  *        [patience=S] [warm=N]
  *
- * A `#` in the password stands for the number of the request, from `first` on:
- * so all guesses are distinct. `clients` requests at most are under way at
- * once; `rate` a second are begun, or as many as are answered. Without `keep`
- * each request has a connection of its own, from one address after the other.
+ * A `#` in the password or the path stands for the number of the request, from
+ * `first` on: so all guesses are distinct. `clients` requests at most are under
+ * way at once; `rate` a second are begun, or as many as are answered. Without
+ * `keep` each request has a connection of its own, from one address after the
+ * other.
  * The first `warm` answers, and the time until then, don't count: new
  * connections cost more than what is asked.
  *

@@ -23,7 +23,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SECRET_MAX = 256, SECRET_LINE_MAX = 2 * SECRET_MAX + 32 };
+enum {
+    SECRET_MAX = 256,
+    PATH_LENGTH_MAX = 256,
+    SECRET_LINE_MAX = 4 * SECRET_MAX + 32
+};
 
 uint64_t link_clock(void)
 {
@@ -113,38 +117,47 @@ static void encode(const char *plain, char *out)
     *out = '\0';
 }
 
+/* The text, with the number in place of a `#`. */
+static void put_number(char *out, size_t size, const char *text,
+                       uint64_t number)
+{
+    size_t before = strcspn(text, "#");
+
+    if (text[before]) {
+        snprintf(out, size, "%.*s%lu%s", (int)before, text,
+                 (unsigned long)number, text + before + 1);
+    } else {
+        snprintf(out, size, "%s", text);
+    }
+}
+
 static void credentials(const load_plan_t *plan, uint64_t nth, char *line,
                         size_t size)
 {
-    char plain[SECRET_MAX], coded[2 * SECRET_MAX];
-    const char *pass = plan->pass ? plan->pass : "";
-    size_t before = strcspn(pass, "#");
+    char plain[2 * SECRET_MAX], coded[3 * SECRET_MAX], pass[SECRET_MAX];
 
     line[0] = '\0';
     if (!plan->user) {
         return;
     }
-    if (pass[before]) {
-        snprintf(plain, sizeof(plain), "%s:%.*s%lu%s", plan->user, (int)before,
-                 pass, (unsigned long)(plan->first + nth), pass + before + 1);
-    } else {
-        snprintf(plain, sizeof(plain), "%s:%s", plan->user, pass);
-    }
+    put_number(pass, sizeof(pass), plan->pass ? plan->pass : "",
+               plan->first + nth);
+    snprintf(plain, sizeof(plain), "%.*s:%s", SECRET_MAX - 1, plan->user, pass);
     encode(plain, coded);
     snprintf(line, size, "Authorization: Basic %s\r\n", coded);
 }
 
 int link_begin(link_t *link, const load_plan_t *plan, uint64_t nth, int epoll)
 {
-    char line[SECRET_LINE_MAX];
+    char line[SECRET_LINE_MAX], path[PATH_LENGTH_MAX];
     int length;
 
     credentials(plan, nth, line, sizeof(line));
-    length =
-        snprintf(link->out, sizeof(link->out),
-                 "GET %s HTTP/1.1\r\nHost: localhost\r\n%s"
-                 "User-Agent: curl/7.88.1\r\nAccept: */*\r\n%s\r\n",
-                 plan->path, line, plan->keep ? "" : "Connection: close\r\n");
+    put_number(path, sizeof(path), plan->path, plan->first + nth);
+    length = snprintf(link->out, sizeof(link->out),
+                      "GET %s HTTP/1.1\r\nHost: localhost\r\n%s"
+                      "User-Agent: curl/7.88.1\r\nAccept: */*\r\n%s\r\n",
+                      path, line, plan->keep ? "" : "Connection: close\r\n");
     link->out_length = (size_t)length;
     link->out_sent = link->in_length = 0;
     link->nth = nth;

@@ -84,8 +84,8 @@ SKIP: {
     cmp_ok($nginx[3], '>', 0, 'it refuses right passwords');
     is($nginx[6], 'yes', 'and who had an old one saved');
 }
-is(scalar(() = report() =~ /: (?:at most 5|0) \|.*\| reached \|$/mg), 2,
-    'both goals are reached');
+is(scalar(() = report() =~ /: (?:at most 5|0) \|.*\| reached \|$/mg), 3,
+    'the goals are reached');
 is(scalar(() = report() =~ /\| MISSED \|$/mg), 0, 'none is missed');
 like(AuthGuard::Httpd::slurp("$out/results.svg"),
     qr{\A<svg .*not measured.*</svg>\n\z}s, 'the picture says it too');
@@ -117,6 +117,9 @@ $ours->{visitor_refused} = [0];
 $ours->{old_refused} = [1];
 is(draw(), 1, 'and one whose browser had an old password');
 $ours->{old_refused} = [0];
+$data->{notes}{provider}{exact} = 'failed: it ended';
+is(draw(), 1, 'and a way of the guard that was not measured to the end');
+delete $data->{notes}{provider};
 $data->{seen}{calm}{guard}{one_ratio_user} = [1.9];
 is(draw(), 0, 'what hangs on the clock does not gate');
 like(report(), qr/^\| a user's p50 under one .* 1\.90 \| MISSED \|$/m,
@@ -125,6 +128,26 @@ $data->{notes}{nginx}{calm} = 'skipped: no nginx here';
 draw();
 like(report(), qr/^- nginx \(calm\): skipped: no nginx here$/m,
     'who was skipped is told, and why');
+
+# ---- turns of their own servers leave none ----
+
+my $top = AuthGuard::Modules::top();
+my $turns = <<'END';
+Test::More->builder->no_ending(1);
+my $run = Bench::Run->new(quick => 1, peers => [qw(plain guard)]);
+Bench::Cost::measure($run);
+print "$_: @{ $run->data->{seen}{$_}{guard}{turn} }\n" for qw(refusal good);
+print "left: $_\n" for glob "$ENV{TMPDIR}/*";
+END
+open(my $script, '>', "$dir/turns.pl") or die "$dir/turns.pl: $!";
+print $script $turns;
+close $script or die "$dir/turns.pl: $!";
+my $perl = "perl -I'$top/bench' -I'$top/t/lib'";
+my $use = '-MTest::More -MBench::Run -MBench::Cost';
+my $of_turns =
+  `TMPDIR='$temp' timeout 300 $perl $use '$dir/turns.pl' 2>'$dir/said'`;
+is($of_turns, "refusal: 1 2\ngood: 1 2\n", 'servers of a turn go with it')
+  or diag(AuthGuard::Httpd::slurp("$dir/said"));
 
 # ---- bad arguments, and an interruption ----
 

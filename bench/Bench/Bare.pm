@@ -11,14 +11,6 @@ use Bench::Peers ();
 use Bench::Server ();
 use Counted ();
 
-# The module, and the directory /ID/ for each answer, by the peer's id.
-sub configuration {
-    my (%answers) = @_;
-
-    return Counted::load('bare') . join '',
-      map { section($_, $answers{$_}) } sort keys %answers;
-}
-
 # The module, and that answer in the place of /fast/; other places as in every
 # server, for httpd looks at all of them, each with the further lines.
 sub in_place {
@@ -29,13 +21,6 @@ sub in_place {
         Bench::Peers::section($_, @more,
             $_ eq 'fast' ? lines_of($answer) : ()) }
       Bench::Server::directories();
-}
-
-sub section {
-    my ($dir, $answer) = @_;
-
-    return Bench::Peers::section($dir, lines_of($answer)) =~
-      s/users\.\Q$dir\E/users.fast/r;
 }
 
 sub lines_of {
@@ -49,14 +34,6 @@ sub lines_of {
         push @lines, sprintf 'BareHeader %s "%s"', $name, $value =~ s/"/\\"/gr;
     }
     return @lines;
-}
-
-# The pages that would be served.
-sub furnish {
-    my ($server, %answers) = @_;
-
-    $server->file("docs/$_/page.html", '.') for keys %answers;
-    return;
 }
 
 1;

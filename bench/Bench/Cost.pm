@@ -7,6 +7,7 @@ package Bench::Cost;
 
 use strict;
 use warnings;
+use List::Util qw(shuffle);
 use Bench::Bare ();
 use Bench::Httpd ();
 use Bench::Load qw(load);
@@ -34,8 +35,9 @@ sub takes_part {
       || $peer->{id} ne 'plain' && !$peer->{second};
 }
 
-# Who takes part in a turn. Who costs much more than its base need not be known
-# to the last hundredth: it does in some turns only.
+# Who takes part in a turn. Where a hundredth more or less says nothing, some of
+# the turns are enough: of who costs much more than its base, and of who has
+# another base than the guard.
 sub in_turn {
     my ($number) = @_;
 
@@ -97,19 +99,16 @@ sub lock_all {
     return (\%locked, \%answer);
 }
 
-# For each httpd another one, with mod_bare, that gives its answer: one for all
-# would be asked more often than they, and be warmer.
+# For each httpd another one, with mod_bare, that gives its answer in the same
+# place: one for all would be asked more often than they, and be warmer.
 sub bare_servers {
     my ($servers, $answer) = @_;
     my %bare;
 
-    for my $id (grep { $servers->{$_}->isa('Bench::Httpd') } keys %$servers) {
-        my @answer = ($id => $answer->{$id});
-
-        $bare{$id} = Bench::Httpd->new(conf => Bench::Peers::sections()
-              . Bench::Bare::configuration(@answer));
-        Bench::Bare::furnish($bare{$id}, @answer);
-        $bare{$id}->start;
+    for my $id (shuffle grep { $servers->{$_}->isa('Bench::Httpd') }
+        keys %$servers) {
+        $bare{$id} = Bench::Httpd->new(conf =>
+              Bench::Bare::in_place($answer->{$id}))->start;
     }
     return \%bare;
 }
@@ -145,8 +144,7 @@ sub refusals {
             my @from = (pass => 'wrong#', from => $locked->{ $peer->{id} });
             my @base =
               $peer->{kind} eq 'httpd'
-              ? ($bare->{ $peer->{id} }, $status,
-                path => "/$peer->{id}/page.html")
+              ? ($bare->{ $peer->{id} }, $status, path => '/fast/page.html')
               : ($server, $status, path => '/bare/fast/page.html',
                 port => $server->base_port);
 
@@ -185,7 +183,8 @@ sub good {
                     path => $server->base_path . '/fast/page.html',
                     port => $server->base_port));
         });
-        $run->finish({ %$servers, plain => $plain });
+        $run->finish($servers);
+        $plain->finish;
     });
     return;
 }

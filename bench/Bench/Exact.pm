@@ -104,8 +104,8 @@ sub right {
 
 # Who has made one mistake at most, and then has the right password. A browser
 # that asks for some pages without one, as browsers do before they know that
-# one is wanted; and one that has an old password saved, and asks for a page
-# and all its parts with it.
+# one is wanted; and one that has an old password saved, and asks for many parts
+# of a page with it.
 sub visitors {
     my ($run, $servers) = @_;
 
@@ -113,14 +113,25 @@ sub visitors {
         my ($peer, $server) = @_;
         my ($without, $with_old) = ($run->address, $run->address);
 
-        $server->ask('/mid/page.html', from => $without) for 1 .. VISITS;
-        load(port => $server->port, path => '/mid/page.html', @alice,
-            pass => 'old', from => $with_old, clients => BROWSER,
-            count => PARTS, keep => 1);
+        browse($server, VISITS, from => $without);
+        browse($server, PARTS, from => $with_old, @alice, pass => 'old');
         $run->add('exact', $peer,
             visitor_refused => $server->refuses($without),
             old_refused => $server->refuses($with_old));
     });
+    return;
+}
+
+# Ask for so many pages, each by its own name, and come into none.
+sub browse {
+    my ($server, $count, %arg) = @_;
+    my $seen = load(port => $server->port, path => '/mid/part#.html',
+        clients => BROWSER, count => $count, keep => 1, %arg);
+    my $answered = 0;
+
+    $answered += $seen->{status}{$_} || 0 for 401, 403, 429;
+    die "of $count pages $answered were answered as they should\n"
+      if $answered < $count;
     return;
 }
 

@@ -23,7 +23,15 @@ sub median_of {
 sub new {
     my ($class, $data) = @_;
 
-    return bless { seen => $data->{seen} || {} }, $class;
+    return bless { seen => $data->{seen} || {}, notes => $data->{notes} || {} },
+      $class;
+}
+
+# Whether a measurement of this peer broke off.
+sub has_failed {
+    my ($self, $id) = @_;
+
+    return scalar grep { /\Afailed: / } values %{ $self->{notes}{$id} || {} };
 }
 
 # In the order in which they were seen, one a turn.

@@ -21,10 +21,12 @@ sub all {
         crowded($figures));
 }
 
-# Whether one of those that gate was missed.
+# Whether one of those that gate was missed, or could not be told because the
+# guard failed.
 sub is_missed {
     my ($figures) = @_;
 
+    return 1 if grep { $figures->has_failed($_) } @ours;
     return scalar grep { $_->{gates} && !($_->{reached} // 1) } all($figures);
 }
 
@@ -66,25 +68,24 @@ sub leak_of {
 }
 
 sub refused_of {
-    my ($figures, $id) = @_;
+    my ($figures, $id, @who) = @_;
 
     return worst(sub { my $sum = 0; $sum += $_ for @_; $sum },
-        map { $figures->most('exact', $id, $_) }
-          qw(right_refused visitor_refused old_refused));
+        map { $figures->most('exact', $id, "${_}_refused") } @who);
 }
 
-# Settings that let nobody guess beyond the limit and refuse nobody, and how
-# many right requests a second they serve for one client; 'none', or undef
+# Settings that let nobody guess beyond the limit and refuse none of those, and
+# how many right requests a second they serve for one client; 'none', or undef
 # where no peer was there.
 sub faultless {
-    my ($figures) = @_;
+    my ($figures, @who) = @_;
     my (@measured, @faultless);
 
     for my $peer (Bench::Peers::all()) {
         my $id = $peer->{id};
         next if $id eq 'plain' || grep { $_ eq $id } @ours;
         my $leak = leak_of($figures, $id) // next;
-        my $refused = refused_of($figures, $id) // next;
+        my $refused = refused_of($figures, $id, @who) // next;
         my ($rate, $plain) = map { $figures->median('exact', $_, 'right_rate') }
           $id, 'plain';
 
@@ -100,16 +101,23 @@ sub faultless {
 
 sub exact {
     my ($figures) = @_;
-    my $faultless = faultless($figures);
+    my @right = qw(right visitor);
+    my $is_none = sub { $_[0] eq 'none' };
 
     return (
         at_most('wrong passwords looked at, at limit 5: at most 5',
             Bench::Peers::LIMIT,
             worst(\&max, map { leak_of($figures, $_) } @ours), undef, 1),
         at_most('right passwords and visitors refused: 0', 0,
-            worst(\&max, map { refused_of($figures, $_) } @ours), undef, 1),
-        goal('peers that hold both: none', $faultless, '%s',
-            sub { $_[0] eq 'none' }));
+            worst(\&max, map { refused_of($figures, $_, @right) } @ours),
+            undef, 1),
+        at_most('users with an old password saved refused: 0', 0,
+            worst(\&max, map { refused_of($figures, $_, 'old') } @ours),
+            undef, 1),
+        goal('peers that hold the first two: none',
+            faultless($figures, @right), '%s', $is_none),
+        goal('peers that hold all three: none',
+            faultless($figures, @right, 'old'), '%s', $is_none));
 }
 
 sub counted {
@@ -153,18 +161,15 @@ sub of_peer {
 }
 
 # Each way of the guard, of whichever of httpd's modules it comes out worst
-# beside.
+# beside; undef where one of those is missing.
 sub of_the_best {
     my ($figures, $cell, $name) = @_;
     my @ways;
 
     for my $way (@ours) {
-        my @of = grep { defined }
-          map { of_peer($figures, $cell, $name, $way, $_) }
-          qw(evasive qos modsecurity);
-
-        return undef unless @of;
-        push @ways, min(@of);
+        push @ways, worst(\&min,
+            map { of_peer($figures, $cell, $name, $way, $_) }
+              qw(evasive qos modsecurity)) // return undef;
     }
     return \@ways;
 }

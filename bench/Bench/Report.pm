@@ -89,7 +89,7 @@ $data->{amount}{slice_seconds} s; new clients in moments of
 $data->{amount}{newcomer_seconds} s: server after server, in a new order each
 round. A turn's ratio is the median of its rounds', which are
 $data->{amount}{rounds} and $data->{amount}{newcomer_rounds};
-those whose cost is far from their base take part in each sixth turn. How each
+mod_qos, ModSecurity, nginx and HAProxy take part in each sixth turn. How each
 peer is configured, and why so, stands in [Bench/Peers.pm](Bench/Peers.pm);
 second settings are looked at in one turn.
 $quick
@@ -150,10 +150,10 @@ sub exact {
 The limit is 5. Wrong passwords that were looked at, the most of all turns: of
 $amount->{guesses} distinct ones, 64 at a time, against bcrypt of cost 10; and
 of $amount->{patient}, four a second. Right passwords that were not let in, of
-$amount->{right}, 40 at a time, against bcrypt of cost 5. A visitor asks ten
-times without a password, then with the right one. Another's browser has an old
-password saved: it asks for a page's 40 parts with it, six at a time, and then
-its user types the right one. Is he refused?
+$amount->{right}, 40 at a time, against bcrypt of cost 5. A visitor asks for ten
+pages without a password, then comes with the right one. Another's browser has
+an old password saved: it asks for 40 parts of a page with it, each once, six at
+a time, and then its user types the right one. Is he refused?
 
 $rows
 END
@@ -306,8 +306,9 @@ Each client is an address, on a connection of its own, with one wrong password
 against {SHA}. Bytes: where the table is laid out at the start (mod_auth_guard,
 mod_qos), what another 65,536 clients add to it; else by how much the server's
 memory and files have grown, for each client (what plain httpd grows by is the
-noise). New ones a second come on top of those that are tracked; who could not
-track $crowd in $amount->{crowd_seconds} s is timed with fewer. In the end: a
+noise; where one of them shrinks that is no growth). New ones a second come on
+top of those that are tracked; who could not track $crowd in
+$amount->{crowd_seconds} s is timed with fewer. In the end: a
 table for $amount->{small} clients, wherever it has a size, and four times as
 many come. Is one freed that was locked before, and how many wrong passwords of
 a further one are looked at, of 10?

@@ -35,7 +35,8 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 static void child_init(apr_pool_t *pchild, server_rec *main_server)
 {
     guard_vars_init(pchild);
-    guard_page_init(pchild); /* without, pages are made anew each time */
+    /* Without, pages are made anew each time. */
+    guard_page_init(pchild, main_server->process->pconf);
     guard_provider_init();
     guard_server_child_init(pchild, main_server);
 }

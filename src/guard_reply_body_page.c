@@ -33,6 +33,7 @@ typedef struct page_t {
 } page_t;
 
 static apr_threadkey_t *last_page; /* [process] NULL: none are kept */
+static void *left_page; /* the last of the thread that ended the keeping */
 
 /* [process] By what is in them. Who finds the shelf taken does without it:
  * nobody waits here. It is not free where no pages are kept. */
@@ -57,37 +58,37 @@ void guard_page_release(void *body)
     release((char *)body - offsetof(page_t, body));
 }
 
-/* It is not left again. Where it is taken nothing is done: prefork ends a child
- * from within a signal's handler, which may have interrupted whoever took it.
- */
-static void clear_shelf(void)
+/* Nothing is freed, and nobody waited for: prefork ends a child from within a
+ * signal's handler, which may have interrupted anything. */
+static apr_status_t forget(void *unused)
 {
-    if (!take_shelf()) {
-        return;
-    }
+    apr_threadkey_t *key = last_page;
+
+    (void)unused;
+    last_page = NULL;
+    take_shelf();
+    apr_threadkey_private_get(&left_page, key);
+    return apr_threadkey_private_delete(key);
+}
+
+/* Where the module is unloaded from a process that goes on. */
+static apr_status_t free_pages(void *unused)
+{
+    (void)unused;
     for (int i = 0; i < SHELF_MAX; i++) {
         if (shelf[i]) {
             release(shelf[i]);
             shelf[i] = NULL;
         }
     }
-}
-
-static apr_status_t forget(void *unused)
-{
-    apr_threadkey_t *key = last_page;
-    void *page = NULL;
-
-    (void)unused;
-    last_page = NULL;
-    clear_shelf();
-    if (apr_threadkey_private_get(&page, key) == APR_SUCCESS && page) {
-        release(page);
+    if (left_page) {
+        release(left_page);
+        left_page = NULL;
     }
-    return apr_threadkey_private_delete(key);
+    return APR_SUCCESS;
 }
 
-apr_status_t guard_page_init(apr_pool_t *pool)
+apr_status_t guard_page_init(apr_pool_t *pool, apr_pool_t *module)
 {
     apr_status_t rv = apr_threadkey_private_create(&last_page, release, pool);
 
@@ -97,6 +98,7 @@ apr_status_t guard_page_init(apr_pool_t *pool)
     }
     leave_shelf();
     apr_pool_cleanup_register(pool, NULL, forget, apr_pool_cleanup_null);
+    apr_pool_cleanup_register(module, NULL, free_pages, apr_pool_cleanup_null);
     return APR_SUCCESS;
 }
 

@@ -13,9 +13,11 @@
 /**
  * From now on pages are kept in this process; until then, and after the pool is
  * gone, each is made anew. Call in child_init.
+ * @param pool the child's
+ * @param module frees the pages; gone later, and not in a signal's handler
  * @return APR_SUCCESS, or the system's error: none are kept then
  */
-apr_status_t guard_page_init(apr_pool_t *pool);
+apr_status_t guard_page_init(apr_pool_t *pool, apr_pool_t *module);
 
 /**
  * The same bytes as of guard_body_render, not to be changed.

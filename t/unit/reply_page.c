@@ -277,7 +277,7 @@ static void be_child(useconds_t usec)
 
     apr_pool_create(&of_child, NULL);
     apr_pool_create(&request, NULL);
-    guard_page_init(of_child);
+    guard_page_init(of_child, pool);
     signal(SIGALRM, end_child);
     ualarm(usec, 0);
     for (size_t i = 0;; i++) {
@@ -332,7 +332,7 @@ static void none_is_kept_any_more(apr_pool_t *process)
 
 int main(void)
 {
-    apr_pool_t *process;
+    apr_pool_t *process, *module;
 
     apr_initialize();
     apr_pool_create(&pool, NULL);
@@ -341,7 +341,9 @@ int main(void)
     any_after_any("not kept: the page that was asked for");
     for (int start = 0; start < 2; start++) {
         apr_pool_create(&process, NULL);
-        is(guard_page_init(process), APR_SUCCESS, "pages are kept from now on");
+        apr_pool_create(&module, NULL);
+        is(guard_page_init(process, module), APR_SUCCESS,
+           "pages are kept from now on");
         the_last_is_kept();
         any_after_any("kept: the page that was asked for");
         thread_has_ended();
@@ -349,6 +351,7 @@ int main(void)
         threads_hand_over();
         none_is_kept_any_more(process);
         any_after_any("not kept any more: the page that was asked for");
+        apr_pool_destroy(module);
     }
     apr_pool_destroy(pool);
     apr_terminate();

@@ -129,6 +129,27 @@ draw();
 like(report(), qr/^- nginx \(calm\): skipped: no nginx here$/m,
     'who was skipped is told, and why');
 
+# Who takes part in some of the turns is compared in those. Of many turns the
+# middle half is told.
+my $uneven = { turn => [1 .. 12], rate => [1 .. 12],
+    rate_ratio => [map { $_ == 1 || $_ == 7 ? 1.2 : 0.9 } 1 .. 12] };
+$data->{seen}{refusal} = {
+    (map { $_ => $uneven } qw(guard provider)),
+    evasive => { turn => [1 .. 12], rate_ratio => [(0.9) x 12] },
+    qos => { turn => [1, 7], rate_ratio => [1.6, 1.6] },
+    modsecurity => { turn => [7], rate_ratio => [0.1] } };
+draw();
+like(report(), qr/^\| refusals a second, .*\| 0\.75 and 0\.75 \| MISSED \|$/m,
+    'beside whom it comes out worst, turn by turn');
+like(report(), qr/^\| mod_auth_guard, AuthGuard On \| \d \(4 to 9\) \|/m,
+    'the middle half of twelve');
+delete $data->{seen}{refusal}{modsecurity};
+draw();
+like(report(),
+    qr/^\| refusals a second, .*\| not measured \| not measured \|$/m,
+    'not where one of them is missing');
+delete $data->{seen}{refusal};
+
 # ---- turns of their own servers leave none ----
 
 my $top = AuthGuard::Modules::top();

@@ -9,8 +9,8 @@
  *
  * Each thread keeps the page that it got last, and finds it again at once.
  * Where it wants another, it looks on the shelf, for what some thread has made:
- * so all of them read the same bytes, which stay in the processor's cache, and
- * one of them makes a new page each second.
+ * so they read the same bytes, which stay in the processor's cache, and hardly
+ * more than one of them makes a new page each second.
  */
 #include "guard_reply_body_page.h"
 
